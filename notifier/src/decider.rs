@@ -19,7 +19,7 @@ use crate::{
     },
     forge::{Forge, What},
     hooks::Send,
-    input::Input,
+    input::{Again, Input, Outlets},
     routes::Routes,
     store as tables,
     story::Story,
@@ -135,7 +135,7 @@ impl Notifier {
         input: &Envelope<Input>,
         now: DateTime<Utc>,
     ) -> Option<Effect> {
-        let (Story { overview, newest, .. }, key) = (story, input.body.key());
+        let (Story { overview, newest, .. }, key) = (story, self.key(&input.body));
         let newest = newest.as_deref().filter(|_| overview.outlet.is_open(now))?;
         self.routes.overviews?;
         let (forge, _) = self.routes.host_of(newest.repository())?;
@@ -151,7 +151,7 @@ impl Notifier {
         let id = overview.outlet.offer(&lane, call.comment.fingerprint(), now)?;
         let kind = forge.map_or(GITHUB_OVERVIEW, |forge| forge.kind(What::Overview));
         let trace = newest.trace().cloned();
-        Some(Effect { trace, ..effect(id, lane, kind, &call, input) })
+        Some(Effect { trace, ..self.effect((id, lane), kind, &call, input) })
     }
 
     /// The story of the pull request to be told of what this one says, if it is to be told.
@@ -184,6 +184,16 @@ impl Notifier {
             self.effect((id, lane), WEBHOOK_SEND, &hook, input)
         });
         effects.collect()
+    }
+
+    /// A webhook that a person has sent again: beside whatever is on its way to its endpoint.
+    fn webhook_again(&self, input: &Envelope<Input>) -> Option<Effect> {
+        let Input::Again(Again { key, what: Outlets::Webhook(hook) }) = &input.body else {
+            return None;
+        };
+        let id = Uuid::new_v5(&input.id, b"webhook");
+        let lane = format!("webhook/{}/{key}/{id}", hook.endpoint);
+        Some(self.effect((id, lane), WEBHOOK_SEND, hook, input))
     }
 
     fn effect<B: Serialize>(
@@ -248,6 +258,7 @@ impl Decider for Notifier {
             return Ok(Decision::no_news());
         }
         decision.effects.extend(self.webhooks(story, input, now));
+        decision.effects.extend(self.webhook_again(input));
         if input.trace.is_none() {
             for effect in &mut decision.effects {
                 effect.trace = effect.trace.take().or_else(|| story.trace().cloned());

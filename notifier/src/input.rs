@@ -25,6 +25,7 @@ use crate::{
     notice::{Alert, Notice},
     policies,
     routes::Routes,
+    webhook::Hook,
 };
 
 inbound! {
@@ -65,6 +66,7 @@ inbound! {
         Host(HostTold),
         Overview(OverviewTold),
         Webhook(WebhookTold),
+        Again(Again),
         /// There is something to say that had to wait.
         Woken(Uuid),
     }
@@ -138,6 +140,24 @@ pub struct WebhookTold {
     pub event: Uuid,
 }
 
+/// A person has something told again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Again {
+    /// The story.
+    pub key: Uuid,
+    pub(crate) what: Outlets,
+}
+
+/// What of a story is told again.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Outlets {
+    Slack,
+    Host,
+    Overview,
+    /// This event, at its endpoint.
+    Webhook(Box<Hook>),
+}
+
 impl Input {
     /// The story it belongs to.
     pub(crate) fn key(&self, routes: &Routes) -> Uuid {
@@ -177,6 +197,7 @@ impl Input {
             Self::Host(told) => told.key,
             Self::Overview(told) => told.key,
             Self::Webhook(told) => told.key,
+            Self::Again(again) => again.key,
             Self::Woken(key) => *key,
         }
     }
@@ -220,6 +241,7 @@ impl Input {
             | Self::Host(_)
             | Self::Overview(_)
             | Self::Webhook(_)
+            | Self::Again(_)
             | Self::Woken(_) => None,
         }
     }
@@ -228,7 +250,12 @@ impl Input {
     pub(crate) const fn is_news(&self) -> bool {
         !matches!(
             self,
-            Self::Slack(_) | Self::Host(_) | Self::Overview(_) | Self::Webhook(_) | Self::Woken(_)
+            Self::Slack(_)
+                | Self::Host(_)
+                | Self::Overview(_)
+                | Self::Webhook(_)
+                | Self::Again(_)
+                | Self::Woken(_)
         )
     }
 }

@@ -6,7 +6,8 @@
 //! `gate.reminded`, `policies.replaced`, `policies.refused`, `account.alerted`, `stack.locked`,
 //! `stack.unlocked`, `stack.registered`, `stack.updated`, `stack.loosened`, `stack.reassociated`,
 //! `stack.retired`, `history.rewritten`, `change.answered`, `change.validated`. Gives nothing.
-//! Answers `notifier.deliveries`. Owns schema `notifier`. Fails by: `unreadable` (dead letters).
+//! Answers `notifier.deliveries`, `notifier.notices`, `notifier.notice` and the command `notice.retry`.
+//! Owns schema `notifier`. Fails by: `unreadable` (dead letters).
 //!
 //! Of each chain it keeps a digest of what people should see ([`digest`]). What a channel showed
 //! last is compared with it ([`outlet`]), and the difference becomes one call. Calls are effects:
@@ -14,10 +15,11 @@
 
 use std::time::Duration;
 
+use ::store::Engine;
 use anyhow::bail;
 use bus::Problem;
 use chrono::{TimeDelta, Utc};
-use contracts::{Card, ChainId, CommitSha, plain, subject};
+use contracts::{Card, ChainId, CommitSha, Message, hook::RetryNotices, plain, subject};
 use serde::Deserialize;
 use serde_json::Value;
 use service::{Frame, Parts, config::ConfigError};
@@ -41,6 +43,7 @@ mod hooks;
 mod http;
 pub mod input;
 mod notice;
+mod notices;
 mod outlet;
 mod overview;
 pub mod page;
@@ -71,7 +74,7 @@ pub const CARD: Card = Card {
     consumer: "notifier-stories",
     takes: <input::Input as contracts::Inbound>::TAKES,
     gives: &[],
-    commands: &[],
+    commands: &[RetryNotices::TYPE],
     fails_by: &["unreadable"],
 };
 
@@ -104,12 +107,29 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<
     frame.run(&engine);
     frame.perform(&engine, caller, config.delivery.at_once);
     let keep = TimeDelta::from_std(config.delivery.keep).unwrap_or(TimeDelta::MAX);
-    let old = pool.clone();
-    frame.every(FORGET_EVERY, "forgetting", move || forget(old.clone(), keep));
-    frame.respond(subject::question(CARD.service, "deliveries"), move |body| {
-        deliveries(pool.clone(), body)
-    });
+    frame.every(FORGET_EVERY, "forgetting", move || forget(pool.clone(), keep));
+    answer(&frame, &engine);
     frame.finish().await
+}
+
+fn answer(frame: &Frame, engine: &Engine<Notifier>) {
+    let pool = frame.store.pool();
+    frame.respond(subject::question(CARD.service, "deliveries"), {
+        let pool = pool.clone();
+        move |body| deliveries(pool.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "notices"), {
+        let pool = pool.clone();
+        move |body| notices::recent(pool.clone(), body)
+    });
+    frame.respond(subject::question(CARD.service, "notice"), {
+        let pool = pool.clone();
+        move |body| notices::one(pool.clone(), body)
+    });
+    frame.respond(subject::command(RetryNotices::TYPE), {
+        let (pool, engine) = (pool.clone(), engine.clone());
+        move |body| notices::retry(pool.clone(), engine.clone(), body)
+    });
 }
 
 /// Whose deliveries are asked for: a chain's, or those of a change without one.

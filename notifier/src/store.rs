@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 use crate::{page::Delivery, routes::Routes, story::Story};
 
+pub(crate) mod notices;
+
 /// How one delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -40,6 +42,8 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Standing {
+    pub(crate) const ALL: [Self; 3] = [Self::Delivered, Self::Waiting, Self::GivenUp];
+
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Delivered => "delivered",
@@ -188,25 +192,7 @@ pub(crate) async fn deliveries(pool: &PgPool, key: Uuid) -> Result<Vec<Delivery>
     .bind(key)
     .fetch_all(pool)
     .await?;
-    rows.iter()
-        .map(|row| {
-            Ok(Delivery {
-                effect: row.try_get("effect")?,
-                channel: row.try_get("channel")?,
-                kind: row.try_get("kind")?,
-                target: row.try_get("target")?,
-                about: row.try_get("about")?,
-                standing: row.try_get("standing")?,
-                attempts: row.try_get("attempts")?,
-                last_status: row.try_get("last_status")?,
-                error: row.try_get("error")?,
-                first_attempt_at: row.try_get("first_attempt_at")?,
-                last_attempt_at: row.try_get("last_attempt_at")?,
-                next_attempt_at: row.try_get("next_attempt_at")?,
-                delivered_at: row.try_get("delivered_at")?,
-            })
-        })
-        .collect()
+    rows.iter().map(notices::delivery).collect()
 }
 
 /// The endpoint wants nothing any more.

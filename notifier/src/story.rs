@@ -23,7 +23,7 @@ use crate::{
     digest::Digest,
     findings::{self, Findings},
     hooks::{Queue, Send},
-    input::{Input, SlackResult, SlackTold},
+    input::{Input, Outlets, SlackResult, SlackTold},
     notice::{self, Alert, Notice},
     outlet::{self, Outlet},
     overview::Overview,
@@ -174,6 +174,12 @@ impl Story {
                 let pause = routes.overviews.unwrap_or_default();
                 self.overview.concluded(told, outlet::rest(now, pause));
             }
+            Input::Again(again) => match again.what {
+                Outlets::Slack => self.slack.outlet.say_again(),
+                Outlets::Host => self.host.say_again(),
+                Outlets::Overview => self.overview.outlet.say_again(),
+                Outlets::Webhook(_) => {}
+            },
             Input::Webhook(_) | Input::Woken(_) => {}
         }
     }

@@ -107,6 +107,26 @@ impl Message for ReplayDeliveries {
     }
 }
 
+/// A person has something told again: a message, a status, a comment or a webhook. Sent as a request
+/// to the notifier, which commits what comes of it before it answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RetryNotices {
+    /// Which, by the calls that told it.
+    pub notices: Vec<Uuid>,
+    /// Who says so.
+    pub by: String,
+}
+
+impl Message for RetryNotices {
+    const TYPE: &'static str = "notice.retry";
+    const MEANING: &'static str =
+        "A person has something told again: a message, a status, a webhook.";
+
+    fn key(&self) -> String {
+        self.notices.first().map(Uuid::to_string).unwrap_or_default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

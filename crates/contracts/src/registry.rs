@@ -21,7 +21,7 @@ use crate::{
         AnswerHook, GateDecided, GateOverridden, GateReminded, GateRequested, HookAsked,
         OverrideGate, ReviewCommit, ReviewGate,
     },
-    hook::{HookCalled, HookReceived, ReplayDeliveries},
+    hook::{HookCalled, HookReceived, ReplayDeliveries, RetryNotices},
     order::{
         CancelChain, ChainOrdered, LockStack, PauseChain, ResumeChain, RetryChain, StackLocked,
         StackUnlocked, UnlockStack,
@@ -140,6 +140,7 @@ pub const COMMANDS: &[MessageDescription] = &[
     MessageDescription::of::<SwitchLine>("the first label"),
     MessageDescription::of::<AnswerCheck>("the chain"),
     MessageDescription::of::<ReplayDeliveries>("the first delivery"),
+    MessageDescription::of::<RetryNotices>("the first call"),
     MessageDescription::of::<AdoptStack>("the stack"),
     MessageDescription::of::<FixDrift>("the first stack"),
     MessageDescription::of::<DestroyStacks>("the first stack"),

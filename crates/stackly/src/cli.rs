@@ -127,7 +127,7 @@ pub enum Command {
     Plan(plan::Options),
     /// List, show or replay the webhooks that were received
     Deliveries(deliveries::Options),
-    /// List the notifications sent about a chain
+    /// List, show or retry the notifications that were sent
     Notices(notices::Options),
     /// Print events as they happen
     Tail(tail::Options),

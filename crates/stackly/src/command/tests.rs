@@ -19,6 +19,7 @@ mod broker;
 mod code;
 mod connecting;
 mod named;
+mod notices;
 mod offline;
 mod reviewing;
 mod whole;

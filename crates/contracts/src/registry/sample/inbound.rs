@@ -7,7 +7,7 @@ use crate::{
     change::{
         ChangeAnswered, ChangeClosed, ChangeCommanded, ChangeLabelled, ChangeReleased, Command,
     },
-    hook::{HookReceived, ReplayDeliveries},
+    hook::{HookReceived, ReplayDeliveries, RetryNotices},
     validation::{Annotation, ChangeValidated, Counts, Decision, Level, Stage},
 };
 
@@ -112,6 +112,12 @@ impl Sample for HookReceived {
 impl Sample for ReplayDeliveries {
     fn sample() -> Self {
         Self { deliveries: vec![CHAIN.0], dry_run: true, by: "grace".to_owned() }
+    }
+}
+
+impl Sample for RetryNotices {
+    fn sample() -> Self {
+        Self { notices: vec![CHAIN.0], by: "grace".to_owned() }
     }
 }
 
