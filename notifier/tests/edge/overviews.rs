@@ -13,6 +13,7 @@ use receivers::{
     Comment, Fault, GITHUB_TOKEN, GITLAB_TOKEN, Github, Gitlab, azure_devops, bitbucket,
     bitbucket_server,
 };
+use sqlx::Executor;
 
 use crate::desk::{Desk, change, finished, new_chain, planned, seen, summary, until};
 
@@ -174,6 +175,24 @@ async fn who_wants_no_comment_gets_statuses_alone() {
     })
     .await;
     assert_eq!(github.comments(), []);
+}
+
+#[tokio::test]
+async fn a_preview_that_a_former_build_kept_gets_its_comment_when_something_happens_to_it() {
+    let github = Github::start().await;
+    let mut desk = at_github(&github).await;
+    // That build wrote neither comments nor what they are found by.
+    desk.reconfigure(|config| config.pull_requests.overview = false).await;
+    let (head, chain) = (head(), new_chain());
+    desk.announce(chain.0, &preview(chain, &head, &["net"])).await;
+    until("its status", async || seen(github.statuses(), |all| all.len() == 1)).await;
+    let former =
+        "update notifier.stories set pull_request = null, began_at = null, overview = null";
+    desk.database().await.execute(former).await.unwrap();
+    desk.reconfigure(|config| config.pull_requests.overview = true).await;
+    assert_eq!(github.comments(), []);
+    desk.announce(chain.0, &step(chain, "net", 0)).await;
+    assert_eq!(commented(&github, "1 of 1 stack planned").await.len(), 1);
 }
 
 /// A preview from its plan to its end, with an answer lost and a fault on the way.
