@@ -7,10 +7,13 @@ use std::{
 
 use crate::catalogue::{Stack, is_same_repository, repository_key};
 
+/// By branch.
+type Broken = BTreeMap<(String, String), BTreeSet<String>>;
+
 /// Branches whose code was read, by repository in lower case and name; and of each, the folders and
 /// the names of stacks whose code is there and could not be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Branches(Option<Arc<BTreeMap<(String, String), BTreeSet<String>>>>);
+pub struct Branches(Option<Arc<Broken>>);
 
 impl Branches {
     /// Every branch there is.

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 mod survey;
 
-pub use survey::Surveyed;
+pub(crate) use survey::Surveyed;
 #[cfg(test)]
 pub(crate) use survey::unregistered;
 

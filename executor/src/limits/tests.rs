@@ -196,7 +196,7 @@ fn places_are_shared_out_by_teams_where_a_label_says_so_and_by_spaces_otherwise(
     let own = Limits { account: 0, labels: [("team:big".to_owned(), 2)].into(), ..limits.clone() };
     assert_eq!(own.kept_free("label team:big", 2), 0, "a team keeps nothing from itself");
     assert_eq!(own.kept_free("space root", 2), 1, "in a space there may be several");
-    let owners = Limits { share_by: "owners".to_owned(), ..own.clone() };
+    let owners = Limits { share_by: "owners".to_owned(), ..own };
     assert_eq!(owners.kept_free("label owners-of-shop", 2), 1, "no label is one owner's");
     assert!(Limits { share_by: "team:".to_owned(), ..Limits::default() }.is_none());
 }

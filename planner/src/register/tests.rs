@@ -34,7 +34,7 @@ impl Register {
         }
         self.0.blueprints.retain(|old| !registration.folders.contains_key(&old.path));
         self.0.blueprints.extend(registration.folders.values().flatten().cloned());
-        self.0.broken = registration.broken.clone().or(self.0.broken.take());
+        self.0.broken = registration.broken.clone().or_else(|| self.0.broken.take());
         registration
     }
 

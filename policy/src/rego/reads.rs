@@ -20,11 +20,11 @@ const REJECTIONS: [&str; 1] = ["reviews.current.rejections"];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Labels {
     /// Nobody's.
-    OfNone,
+    None,
     /// Those of the stack it is asked about.
-    OfOne,
+    One,
     /// Those of all stacks of the question.
-    OfAll,
+    All,
 }
 
 /// Whether it looks at what a plan changes.
@@ -35,9 +35,9 @@ pub(super) fn plan(text: &str) -> bool {
 /// Whose labels it looks at.
 pub(super) fn labels(text: &str) -> Labels {
     if any(text, &ALL_LABELS) {
-        return Labels::OfAll;
+        return Labels::All;
     }
-    if any(text, &LABELS) { Labels::OfOne } else { Labels::OfNone }
+    if any(text, &LABELS) { Labels::One } else { Labels::None }
 }
 
 /// Whether it looks at who said no.
@@ -89,12 +89,12 @@ mod tests {
     #[test]
     fn labels_are_looked_at_where_they_are_named_and_where_what_has_them_is_handed_on() {
         for (rule, whose) in [
-            ("approve { input.spacelift.stack.labels[_] == \"sandbox\" }", Labels::OfOne),
-            ("approve { is_sandbox(input.stack) }", Labels::OfOne),
-            ("approve { input.stacks[_].labels[_] == \"sandbox\" }", Labels::OfAll),
-            ("approve { input.stackly.stacks[0].code_labels }", Labels::OfAll),
-            ("approve { is_sandbox(input) }", Labels::OfAll),
-            ("approve { input.stack.space.id == \"labels\" }", Labels::OfNone),
+            ("approve { input.spacelift.stack.labels[_] == \"sandbox\" }", Labels::One),
+            ("approve { is_sandbox(input.stack) }", Labels::One),
+            ("approve { input.stacks[_].labels[_] == \"sandbox\" }", Labels::All),
+            ("approve { input.stackly.stacks[0].code_labels }", Labels::All),
+            ("approve { is_sandbox(input) }", Labels::All),
+            ("approve { input.stack.space.id == \"labels\" }", Labels::None),
         ] {
             assert_eq!(labels(rule), whose, "{rule}");
         }

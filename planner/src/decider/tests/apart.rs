@@ -75,7 +75,7 @@ fn what_a_merge_queue_proposes_is_validated_before_it_is_planned() {
     let planner = Planner { reads_code: true, validates: true, ..knowing(vec![stack("a")], 100) };
     let mut memory = Memory::default();
     let change = Change { previous: Some(CommitSha::from("zero")), ..change("acme/infra", "one") };
-    let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false };
+    let proposed = ChangeProposed { change, paths: Paths::Unknown, fork: false, updated_at: None };
     let decision = decide(&planner, &mut memory, &event(1, 10, Input::Proposed(proposed)));
     let call: Call = serde_json::from_value(decision.effects[0].body.clone()).unwrap();
     let known = planner.shelf.snapshot().map(|snapshot| snapshot.known);
@@ -97,7 +97,7 @@ fn groups_of_a_merge_queue_that_could_not_be_read_are_each_looked_at_again() {
         let previous = Some(CommitSha::from(previous));
         let change = Change { previous, ..change("acme/infra", commit) };
         let paths = Paths::All(vec!["elsewhere".to_owned()]);
-        let proposed = ChangeProposed { change, paths, fork: false };
+        let proposed = ChangeProposed { change, paths, fork: false, updated_at: None };
         let decision = decide(&planner, &mut memory, &event(number, 10, Input::Proposed(proposed)));
         let call: Call = serde_json::from_value(decision.effects[0].body.clone()).unwrap();
         let nothing = contracts::Reason::new(contracts::Code::GitUnavailable, "nothing");

@@ -145,7 +145,7 @@ fn questions<'s>(asked: &'s Asked<'_>, program: &Program, facts: &Facts<'_>) -> 
     let stands_in = at == Moment::BeforePlan && moments.contains(&Moment::BeforeApply);
     let reads = program.reads_labels();
     let is_any_labelled =
-        reads != Labels::OfNone && facts.stacks.iter().any(StackFacts::has_code_labels);
+        reads != Labels::None && facts.stacks.iter().any(StackFacts::has_code_labels);
     let About::Stacks(stacks) = &asked.about else {
         return twice(None, View::default(), is_any_labelled);
     };
@@ -154,7 +154,7 @@ fn questions<'s>(asked: &'s Asked<'_>, program: &Program, facts: &Facts<'_>) -> 
         let meant = facts.stacks.iter().find(is_meant);
         let last = stands_in && meant.is_some_and(|it| it.applies_unseen);
         let is_labelled = is_any_labelled
-            && (reads == Labels::OfAll || meant.is_some_and(StackFacts::has_code_labels));
+            && (reads == Labels::All || meant.is_some_and(StackFacts::has_code_labels));
         let own = moments.contains(&at) || !last;
         let each = [(own, false), (last, true)].into_iter().filter(|(is_asked, _)| *is_asked);
         each.flat_map(move |(_, is_of_apply)| {

@@ -166,6 +166,13 @@ async fn nothing_is_guessed(at: &Installation, chain: &str) {
     assert!(text.contains("a push to main changes nosuch, outside"), "{text}");
 }
 
+#[track_caller]
+fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_is_followed_and_approved_by_commands_alone() {
     let whole = Whole::start().await;
@@ -209,9 +216,7 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     at.run(&["policy", "shadow"]).await.failed(3);
     at.run(&["override", gate, "--reason", "it burns", "--as", "bob"]).await.failed(4);
     let trace = at.run(&["trace", &chain]).await.ok();
-    for part in ["github.push", "planner-changes", "policy-gates", "run.trigger"] {
-        assert!(trace.contains(part), "no {part} in {trace}");
-    }
+    assert_has(&trace, &["github.push", "planner-changes", "policy-gates", "run.trigger"]);
     assert!(!trace.contains('✗'), "{trace}");
     assert!(at.run(&["deliveries", "--source", "github"]).await.ok().contains("✓ accepted"));
     let page = at.run(&["chain", &chain, "--json"]).await.json();
@@ -219,13 +224,10 @@ async fn a_push_is_followed_and_approved_by_commands_alone() {
     assert!(why.contains("accepted: gives change.pushed"), "{why}");
     assert!(why.contains("planner change.pushed → chain.planned"), "{why}");
     let doctor = at.run(&["doctor"]).await.text;
-    let named = "✓ names of people";
-    for link in ["✓ a signed ping", "✓ JetStream", "no event waits for it", named] {
-        assert!(doctor.contains(link), "{link}: {doctor}");
-    }
+    assert_has(&doctor, &["✓ a signed ping", "✓ JetStream", "✓ names of people"]);
     others_answer(at).await;
     nothing_is_guessed(at, &chain).await;
-    assert!(doctor.contains("✓ webhooks of github") && doctor.contains("✓ policies"), "{doctor}");
+    assert_has(&doctor, &["✓ webhooks of github", "✓ policies", "no event waits for it"]);
     assert!(at.run(&["notices", &chain]).await.ok().contains("nobody was told"));
     assert_eq!(at.run(&["dead", "list"]).await.ok(), "no dead letters\n");
 
