@@ -7,11 +7,11 @@ use std::{
 
 use crate::catalogue::{Stack, is_same_repository, repository_key};
 
-/// By branch.
+/// Of each branch, by repository in lower case and name: the folders and the names of stacks whose
+/// code is there and could not be read.
 type Broken = BTreeMap<(String, String), BTreeSet<String>>;
 
-/// Branches whose code was read, by repository in lower case and name; and of each, the folders and
-/// the names of stacks whose code is there and could not be read.
+/// Branches whose code was read, and what of it could not be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Branches(Option<Arc<Broken>>);
 

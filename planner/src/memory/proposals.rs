@@ -81,7 +81,7 @@ impl Memory {
         let Some(number) = change.pull_request else { return };
         let known = self.proposals.iter().position(|known| known.number == number);
         let known = known.and_then(|at| self.proposals.remove(at));
-        let updated_at = updated_at.or_else(|| known.as_ref().and_then(|known| known.updated_at));
+        let updated_at = updated_at.or_else(|| known.as_ref()?.updated_at);
         // The same head told of again is no younger.
         let since = known.filter(|known| known.head == change.commit).map_or(at, |it| it.since);
         let head = change.commit.clone();
