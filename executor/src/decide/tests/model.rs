@@ -349,6 +349,13 @@ fn below_a_run_that_takes_the_place_of_spacelifts_only_what_came_with_it_goes_on
     holds(chain, Bounds { gives_way: true, ..natively() }, 100);
 }
 
+#[test]
+fn below_a_step_that_queues_for_its_stack_no_run_goes_on_that_spacelift_made() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"]), ("d", &["c"])];
+    let bounds = Bounds { gives_way: true, taken: Some("b"), ..natively() };
+    holds(ChainFixture::of(stacks).native(), bounds, 100);
+}
+
 /// `c` below `a` and `b`, of which each brings a run of it.
 fn fan_in() -> ChainFixture {
     ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &["a", "b"])])
