@@ -33,8 +33,12 @@ fn says(status: StatusCode, message: &str) -> Response {
 
 fn done(world: &mut World, call: &Call) -> Response {
     let place: Vec<&str> = call.place.iter().map(String::as_str).collect();
-    let ["repositories", "acme", "infra", below @ ..] = &place[..] else {
-        return says(StatusCode::NOT_FOUND, "Repository not found");
+    let is_ours = |workspace: &str, name: &str| {
+        workspace.eq_ignore_ascii_case("acme") && name.eq_ignore_ascii_case("infra")
+    };
+    let below = match &place[..] {
+        ["repositories", workspace, name, below @ ..] if is_ours(workspace, name) => below,
+        _ => return says(StatusCode::NOT_FOUND, "Repository not found"),
     };
     match (&call.method, below) {
         (&Method::GET, ["hooks", id]) => match world.hooks.get(*id) {

@@ -85,8 +85,7 @@ async fn an_executor_makes_no_call_while_another_finds_that_calls_fail() {
         reason.is_some_and(|reason| reason.code == Code::CircuitOpen)
     };
     running.until(chain, "its call rests", rests).await;
-    let mut asked = running.spacelift.calls().into_keys();
-    assert!(asked.all(|it| it == "apiKeyUser" || it == "viewer"), "nothing is asked for but that");
+    assert!(!running.spacelift.calls().contains_key("runTrigger"));
 
     // The first tries again by itself, and both go on.
     assert!(running.spacelift.remove_fault(outage));

@@ -186,7 +186,8 @@ async fn however_many_messages_wait_for_a_newer_build_the_others_are_delivered()
         _ => Ok(Answers::default()),
     })
     .consume(&bus);
-    for _ in 0..10 {
+    // More than a consumer was once allowed to leave unanswered.
+    for _ in 0..9 {
         publish(&bus, &["newer"; 1_000]).await;
     }
     let id = publish(&bus, &["known"]).await[0];
