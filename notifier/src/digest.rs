@@ -134,10 +134,10 @@ impl Digest {
         self.action == Action::Deliver
     }
 
-    /// Whether it was a preview that something else took the place of, so that nobody asks for it.
-    pub(crate) fn gave_way(&self) -> bool {
-        let superseded = |ending: &Ending| ending.reason.code == Code::Superseded;
-        self.kind == Some(ChainKind::Preview) && self.ending.as_ref().is_some_and(superseded)
+    /// Whether its pull request goes to another branch now, so that nobody asks for this preview.
+    pub(crate) fn is_retargeted(&self) -> bool {
+        let retargeted = |ending: &Ending| ending.reason.code == Code::Retargeted;
+        self.kind == Some(ChainKind::Preview) && self.ending.as_ref().is_some_and(retargeted)
     }
 
     /// Whether it has nothing to say that is not told already: the code of a stack is gone, and as

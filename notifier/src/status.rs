@@ -207,8 +207,8 @@ fn ended(digest: &Digest, change: &Change, ending: &Ending) -> Status {
             (State::Success, format!("{stacks} finished in {duration}"))
         }
         ChainState::Denied => (State::Failure, format!("Denied: {}", ending.reason.text)),
-        // Nothing clears it: what took its place may stand under another name, or at another commit.
-        ChainState::Canceled if digest.gave_way() => {
+        // Nothing would clear it: what took its place stands under the name of the other branch.
+        ChainState::Canceled if digest.is_retargeted() => {
             (State::Success, format!("Not needed: {}", ending.reason.text))
         }
         ChainState::Canceled => (State::Failure, format!("Cancelled: {}", ending.reason.text)),

@@ -23,16 +23,20 @@ use crate::{
     digest::Digest,
     findings::{self, Findings},
     hooks::{Queue, Send},
-    input::{Input, Outlets, SlackResult, SlackTold},
+    input::{Input, Outlets},
     notice::{self, Alert, Notice},
     outlet::{self, Outlet},
     overview::Overview,
     policies,
-    routes::{HostRoute, Routes, SlackRoute},
+    routes::{HostRoute, Routes},
     slack::{self, Message},
     status::{self, Status},
     webhook::Hook,
 };
+
+mod thread;
+
+pub(crate) use thread::{Posted, Thread};
 
 #[cfg(test)]
 mod tests;
@@ -83,30 +87,6 @@ pub(crate) enum About {
     Answer(Box<ChangeAnswered>),
     /// What was found in the code of a pull request.
     Validation(Box<ChangeValidated>),
-}
-
-/// One Slack message and what may still be done with it.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Thread {
-    pub(crate) outlet: Outlet,
-    pub(crate) posted: Option<Posted>,
-    /// The channel of its own that it was given; none if it is the one for all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    chosen: Option<String>,
-    /// The channel that was configured then; not known of what was posted before this was kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) configured: Option<String>,
-    /// The workspace forbids edits by now: what is left to say is said once, at the end.
-    sealed: bool,
-}
-
-/// Where a message is, as Slack answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Posted {
-    /// The channel's id; updates do not take its name.
-    pub(crate) channel: String,
-    /// The message's id within the channel.
-    pub(crate) ts: String,
 }
 
 impl Story {
@@ -364,41 +344,6 @@ impl Story {
                 }
             }
             about => *about = About::Alert(Box::new(Alert::new(event, at))),
-        }
-    }
-}
-
-impl Thread {
-    /// The channel that it belongs into, as channels are configured now.
-    pub(crate) fn channel<'a>(&'a self, route: &'a SlackRoute) -> &'a str {
-        self.chosen.as_deref().filter(|channel| route.knows(channel)).unwrap_or(&route.channel)
-    }
-
-    /// The next thing said is a new message.
-    fn anew(&mut self) {
-        self.posted = None;
-        self.outlet.say_again();
-    }
-
-    fn concluded(&mut self, told: &SlackTold, route: Option<&SlackRoute>, now: DateTime<Utc>) {
-        let well = matches!(told.result, SlackResult::Said { .. });
-        let pause = route.map(|route| route.update_pause).unwrap_or_default();
-        if !self.outlet.conclude(told.effect, well, outlet::rest(now, pause)) {
-            return;
-        }
-        match &told.result {
-            SlackResult::Said { channel, ts } => {
-                if self.posted.is_none() {
-                    self.configured = route.map(|route| self.channel(route).to_owned());
-                }
-                self.posted = Some(Posted { channel: channel.clone(), ts: ts.clone() });
-            }
-            SlackResult::Gone => self.anew(),
-            SlackResult::Sealed => {
-                self.sealed = true;
-                self.anew();
-            }
-            SlackResult::Refused => {}
         }
     }
 }

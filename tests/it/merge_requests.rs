@@ -134,12 +134,13 @@ async fn approvals_of_a_merge_request_pass_the_gate_of_its_head_by_whom_policies
     pipeline.stop().await;
 }
 
-/// Waits until GitLab shows how the head fares, and the answers stand at the merge request.
+/// Waits until GitLab shows how the head fares, and the answers stand at the merge request beside the
+/// comment that follows it.
 async fn told(gitlab: &Gitlab, head: &str) {
     let shown = async || (gitlab.statuses(), gitlab.notes());
     let whole = |(statuses, notes): &(Vec<CommitStatus>, Vec<Note>)| {
         let mut ended = statuses.iter().filter(|it| it.commit == head && it.name == "stackly/plan");
-        ended.next_back().is_some_and(|it| it.state == "success") && notes.len() == 6
+        ended.next_back().is_some_and(|it| it.state == "success") && notes.len() == 7
     };
     let (_, notes) = eventually("GitLab to be told", PATIENCE, shown, whole).await;
     assert!(notes.iter().all(|note| note.merge_request == 7), "{notes:?}");

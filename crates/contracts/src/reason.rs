@@ -78,6 +78,8 @@ codes! {
     Joined = "joined",
     /// The pull request was merged or closed.
     PullRequestClosed = "pull_request_closed",
+    /// The pull request goes to another branch now.
+    Retargeted = "retargeted",
     /// The outcome of the change cannot be stored, or is too large for one message.
     Undecidable = "undecidable",
     /// The mirror of the repository cannot be fetched or read.

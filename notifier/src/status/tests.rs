@@ -77,7 +77,7 @@ fn a_denied_chain_is_a_failure() {
 }
 
 #[test]
-fn a_preview_that_gave_way_leaves_nothing_red_behind() {
+fn a_preview_for_a_branch_that_is_no_more_the_target_leaves_nothing_red_behind() {
     let ended = |kind, code| {
         let mut digest = Digest::new(chain());
         digest.planned(&ChainPlanned { kind, ..planned(&["net-prod"]) });
@@ -87,10 +87,10 @@ fn a_preview_that_gave_way_leaves_nothing_red_behind() {
         says(&digest)
     };
     let gone = (State::Success, "Not needed: pull request 7 goes to release now".to_owned());
-    assert_eq!(ended(ChainKind::Preview, Code::Superseded), gone);
+    assert_eq!(ended(ChainKind::Preview, Code::Retargeted), gone);
     let canceled = (State::Failure, "Cancelled: pull request 7 goes to release now".to_owned());
     assert_eq!(ended(ChainKind::Preview, Code::ChainCanceled), canceled);
-    assert_eq!(ended(ChainKind::Deploy, Code::Superseded), canceled, "nothing of it was applied");
+    assert_eq!(ended(ChainKind::Preview, Code::Superseded), canceled, "another may have the name");
 }
 
 #[test]

@@ -147,7 +147,7 @@ impl Memory {
 fn retargeted(Change { repository, branch, pull_request, .. }: &Change) -> Reason {
     let number = pull_request.unwrap_or_default();
     let text = format!("pull request {number} of {repository} goes to {branch} now");
-    Reason::new(Code::Superseded, text)
+    Reason::new(Code::Retargeted, text)
 }
 
 fn withdrawn(chains: Vec<ChainId>, change: &Change, reason: &Reason) -> Vec<ChainWithdrawn> {

@@ -72,18 +72,12 @@ pub(crate) async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
     assert!(waited.await.is_ok(), "still waiting for {what}");
 }
 
-/// A message as it came to the handler.
-#[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) id: Uuid,
-    pub(crate) at: Instant,
-}
-
 type Decide = Box<dyn Fn(&Envelope, usize) -> Result<Answers, Failure> + Send + Sync>;
 
 /// Notes what comes and decides by a function of the message and of how often it came.
 pub(crate) struct Script {
-    seen: Mutex<Vec<Seen>>,
+    /// When a message came to the handler, each time.
+    seen: Mutex<Vec<Instant>>,
     /// How often each came.
     times: Mutex<HashMap<Uuid, usize>>,
     decide: Decide,
@@ -118,7 +112,7 @@ impl Script {
         Self { kinds, ..self }
     }
 
-    pub(crate) fn seen(&self) -> Vec<Seen> {
+    pub(crate) fn seen(&self) -> Vec<Instant> {
         self.seen.lock().unwrap().clone()
     }
 
@@ -154,7 +148,7 @@ impl Handler for Script {
         }
         let decide = |incoming: Incoming| {
             let id = incoming.envelope.id;
-            self.seen.lock().unwrap().push(Seen { id, at: Instant::now() });
+            self.seen.lock().unwrap().push(Instant::now());
             *self.times.lock().unwrap().entry(id).or_default() += 1;
             (self.decide)(&incoming.envelope, self.times(id))
         };

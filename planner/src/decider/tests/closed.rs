@@ -102,14 +102,14 @@ fn a_pull_request_that_goes_to_another_branch_is_planned_for_that_and_for_the_ol
     let first = decide(&planner, &mut memory, &going_to(1, "main"));
     assert_eq!(answers(&first), [planned_by(1)]);
     let moved = decide(&planner, &mut memory, &going_to(2, "staging"));
-    assert_eq!(answers(&moved), ["chain.withdrawn superseded".to_owned(), planned_by(2)]);
+    assert_eq!(answers(&moved), ["chain.withdrawn retargeted".to_owned(), planned_by(2)]);
     assert_eq!(moved.answers[0].body["chain"], first.answers[0].body["chain"]);
     let text = moved.answers[0].body["reason"]["text"].as_str().unwrap();
     assert!(text.contains("pull request 7 of acme/infra goes to staging now"), "{text}");
     let again = decide(&planner, &mut memory, &going_to(3, "staging"));
     assert_eq!(answers(&again), ["chain.ignored already_planned"]);
     let back = decide(&planner, &mut memory, &going_to(4, "main"));
-    assert_eq!(answers(&back), ["chain.withdrawn superseded".to_owned(), planned_by(4)]);
+    assert_eq!(answers(&back), ["chain.withdrawn retargeted".to_owned(), planned_by(4)]);
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn what_waits_for_the_old_branch_of_a_pull_request_gives_way() {
     decide(&planner, &mut memory, &event(2, 11, Input::Proposed(proposed)));
     learn(&planner, vec![stack("a"), stack("b").made_from("acme/infra", "staging")], 25);
     let told = decide(&planner, &mut memory, &wake(30));
-    assert_eq!(answers(&told), ["chain.ignored superseded".to_owned(), planned_by(2)]);
+    assert_eq!(answers(&told), ["chain.ignored retargeted".to_owned(), planned_by(2)]);
 }
 
 /// What a host tells of a pull request that last changed at a second.
@@ -141,10 +141,13 @@ fn what_was_told_of_a_pull_request_before_it_changed_and_comes_after_that_change
     let mut memory = Memory::default();
     let moved = decide(&planner, &mut memory, &updated(1, 20, "staging", "two"));
     assert_eq!(answers(&moved), [planned_by(1)]);
-    let late = [("main", "two", "goes to staging now"), ("staging", "one", "its head is two now")];
-    for (n, (branch, commit, why)) in (2..).zip(late) {
+    let late = [
+        ("main", "two", "chain.ignored retargeted", "goes to staging now"),
+        ("staging", "one", "chain.ignored superseded", "its head is two now"),
+    ];
+    for (n, (branch, commit, said, why)) in (2..).zip(late) {
         let told = decide(&planner, &mut memory, &updated(n, 10, branch, commit));
-        assert_eq!(answers(&told), ["chain.ignored superseded"]);
+        assert_eq!(answers(&told), [said]);
         let text = told.answers[0].body["reason"]["text"].as_str().unwrap();
         assert!(text.contains(why), "{text}");
     }
