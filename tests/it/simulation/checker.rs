@@ -325,7 +325,9 @@ impl Checker {
             outside.slack.iter().filter(|message| message.story == chain.id.0).collect();
         let statuses = outside.statuses.get(chain.change.commit.as_str());
         let statuses: Vec<_> = statuses.into_iter().flat_map(BTreeMap::values).collect();
-        let status = if chain.state == ChainState::Finished { "success" } else { "failure" };
+        // Nobody asks any more for a preview whose pull request goes to another branch.
+        let is_well = chain.state == ChainState::Finished || chain.reason.code == Code::Retargeted;
+        let status = if is_well { "success" } else { "failure" };
         // A late push is planned on the commit of another one, and both tell of it.
         let is_of_it =
             |(_, planned): &&(Envelope, ChainPlanned)| planned.change.commit == chain.change.commit;

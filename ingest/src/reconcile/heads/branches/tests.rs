@@ -10,6 +10,7 @@ use crate::{
     intake,
     page::Listed,
     publish,
+    reconcile::finder::Taken,
     store::{
         read::{Filter, newest},
         replays,
@@ -189,7 +190,7 @@ async fn what_is_found_is_told_of_the_repository_as_it_was_delivered_before() {
     let delivered = json!({
         "repository": { "full_name": "acme/infra" },
         "push": { "changes": [{
-            "new": { "type": "branch", "name": "main", "target": { "hash": sha('0') } },
+            "new": { "type": "branch", "name": "main", "target": { "hash": sha('c') } },
         }] },
     });
     let mut headers = axum::http::HeaderMap::new();
@@ -197,7 +198,8 @@ async fn what_is_found_is_told_of_the_repository_as_it_was_delivered_before() {
         headers.insert(name, axum::http::HeaderValue::from_static(value));
     }
     let delivered = Arrival::found(headers, delivered.to_string(), Utc::now());
-    beside.branches.finder.take_in(delivered, "one of another branch").await;
+    let taken = beside.branches.finder.take_in(delivered, "one of another branch").await;
+    assert_eq!(taken, Taken::In);
     for (minutes, at) in [(0, 'a'), (1, 'b'), (2, 'b')] {
         beside.double.move_branch("release/1", &sha(at));
         assert_eq!(beside.round(minutes).await, None);
