@@ -43,7 +43,7 @@ pub struct AccountAlerted {
 
 impl Message for AccountAlerted {
     const TYPE: &'static str = "account.alerted";
-    const MEANING: &'static str = "Spacelift reports a fault of the account.";
+    const MEANING: &'static str = "Spacelift reported an error of the account.";
 
     fn key(&self) -> String {
         self.account.clone()

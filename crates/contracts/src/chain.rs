@@ -180,7 +180,7 @@ pub struct ChainPlanned {
 
 impl Message for ChainPlanned {
     const TYPE: &'static str = "chain.planned";
-    const MEANING: &'static str = "A change leads to runs on these stacks, in this order.";
+    const MEANING: &'static str = "A change leads to runs of these stacks, in this order.";
 
     fn key(&self) -> String {
         self.chain.to_string()
@@ -201,7 +201,7 @@ pub struct ChainIgnored {
 
 impl Message for ChainIgnored {
     const TYPE: &'static str = "chain.ignored";
-    const MEANING: &'static str = "A change leads to nothing, and why.";
+    const MEANING: &'static str = "A change leads to no run; says why.";
 
     fn key(&self) -> String {
         self.change.repository.clone()
@@ -222,7 +222,7 @@ pub struct ChainRefused {
 
 impl Message for ChainRefused {
     const TYPE: &'static str = "chain.refused";
-    const MEANING: &'static str = "A change cannot be planned until people mend something.";
+    const MEANING: &'static str = "A change cannot be planned until someone fixes an error.";
 
     fn key(&self) -> String {
         self.change.repository.clone()
@@ -303,7 +303,7 @@ pub struct ChainStarted {
 
 impl Message for ChainStarted {
     const TYPE: &'static str = "chain.started";
-    const MEANING: &'static str = "The gate before a chain is open; its first steps start.";
+    const MEANING: &'static str = "The gate before a chain has passed; its first steps start.";
 
     fn key(&self) -> String {
         self.chain.to_string()

@@ -161,7 +161,7 @@ pub struct ChangeClosed {
 
 impl Message for ChangeClosed {
     const TYPE: &'static str = "change.closed";
-    const MEANING: &'static str = "A pull request was merged, or closed without.";
+    const MEANING: &'static str = "A pull request was merged, or closed unmerged.";
 
     fn key(&self) -> String {
         self.change.repository.clone()
@@ -186,7 +186,7 @@ pub struct ChangeLabelled {
 
 impl Message for ChangeLabelled {
     const TYPE: &'static str = "change.labelled";
-    const MEANING: &'static str = "A pull request got a label, or lost one.";
+    const MEANING: &'static str = "A label was added to or removed from a pull request.";
 
     fn key(&self) -> String {
         self.change.repository.clone()
@@ -259,7 +259,7 @@ pub struct ChangeCommanded {
 
 impl Message for ChangeCommanded {
     const TYPE: &'static str = "change.commanded";
-    const MEANING: &'static str = "A person told Stackly in a comment to do something.";
+    const MEANING: &'static str = "A person gave Stackly a command in a comment.";
 
     fn key(&self) -> String {
         self.repository.clone()
@@ -288,7 +288,7 @@ pub struct ChangeAnswered {
 
 impl Message for ChangeAnswered {
     const TYPE: &'static str = "change.answered";
-    const MEANING: &'static str = "What became of what a person asked for at a pull request.";
+    const MEANING: &'static str = "A command given on a pull request was carried out or refused.";
 
     fn key(&self) -> String {
         self.repository.clone()

@@ -30,7 +30,7 @@ pub struct CheckAsked {
 
 impl Message for CheckAsked {
     const TYPE: &'static str = "check.asked";
-    const MEANING: &'static str = "Whoever knows is asked whether all is well after a wave.";
+    const MEANING: &'static str = "An external system or a person is asked for a health check after a wave.";
 
     fn key(&self) -> String {
         self.hook.clone()

@@ -126,7 +126,7 @@ impl GateRequested {
 
 impl Message for GateRequested {
     const TYPE: &'static str = "gate.requested";
-    const MEANING: &'static str = "A chain or a step asks the policies whether it may go on.";
+    const MEANING: &'static str = "A chain or a step asks the policies whether it may proceed.";
 
     fn key(&self) -> String {
         self.chain.to_string()
@@ -199,7 +199,7 @@ pub struct GateDecided {
 
 impl Message for GateDecided {
     const TYPE: &'static str = "gate.decided";
-    const MEANING: &'static str = "The policies say whether a chain or a step may go on.";
+    const MEANING: &'static str = "The policies decided whether a chain or a step may proceed.";
 
     fn key(&self) -> String {
         self.chain.to_string()
@@ -230,7 +230,7 @@ pub struct ReviewGate {
 
 impl Message for ReviewGate {
     const TYPE: &'static str = "gate.review";
-    const MEANING: &'static str = "A person approves or rejects what a gate holds.";
+    const MEANING: &'static str = "Approve or reject what a gate holds.";
 
     fn key(&self) -> String {
         self.gate.to_string()
@@ -260,7 +260,7 @@ pub struct OverrideGate {
 
 impl Message for OverrideGate {
     const TYPE: &'static str = "gate.override";
-    const MEANING: &'static str = "Somebody breaks the glass of a gate.";
+    const MEANING: &'static str = "Let a gate pass against its policies (break-glass).";
 
     fn key(&self) -> String {
         self.gate.to_string()
@@ -295,7 +295,7 @@ pub struct GateOverridden {
 
 impl Message for GateOverridden {
     const TYPE: &'static str = "gate.overridden";
-    const MEANING: &'static str = "Somebody passed over what the policies say, and why.";
+    const MEANING: &'static str = "Someone overrode the policies at a gate (break-glass); says why.";
 
     fn key(&self) -> String {
         self.chain.to_string()

@@ -23,7 +23,7 @@ pub struct HookReceived {
 
 impl Message for HookReceived {
     const TYPE: &'static str = "hook.received";
-    const MEANING: &'static str = "A sender known by configuration alone said something.";
+    const MEANING: &'static str = "A custom or Standard Webhooks source sent a delivery.";
 
     fn key(&self) -> String {
         self.source.clone()
@@ -78,7 +78,7 @@ pub struct HookCalled {
 impl Message for HookCalled {
     const TYPE: &'static str = "hook.called";
     const MEANING: &'static str =
-        "A hook that a stack names is called after a plan, an apply or a destroy; nobody waits.";
+        "A hook of a stack is called after a plan, an apply or a destroy; nothing waits for an answer.";
 
     fn key(&self) -> String {
         self.hook.clone()
@@ -100,7 +100,7 @@ pub struct ReplayDeliveries {
 
 impl Message for ReplayDeliveries {
     const TYPE: &'static str = "delivery.replay";
-    const MEANING: &'static str = "A person has deliveries read again by this build.";
+    const MEANING: &'static str = "Process stored deliveries again with this build.";
 
     fn key(&self) -> String {
         self.deliveries.first().map(Uuid::to_string).unwrap_or_default()
@@ -120,7 +120,7 @@ pub struct RetryNotices {
 impl Message for RetryNotices {
     const TYPE: &'static str = "notice.retry";
     const MEANING: &'static str =
-        "A person has something told again: a message, a status, a webhook.";
+        "Send a notice again: a message, a status, a webhook.";
 
     fn key(&self) -> String {
         self.notices.first().map(Uuid::to_string).unwrap_or_default()

@@ -79,21 +79,21 @@ order!(
     /// A person pauses a chain or a step of it.
     PauseChain,
     "chain.pause",
-    "A person pauses a chain or a step of it: runs go on to their next gate, nothing new starts.",
+    "Pause a chain or a step of it: runs continue to their next gate, nothing new starts.",
     {}
 );
 order!(
     /// A person lets a paused chain, or a paused step of it, go on.
     ResumeChain,
     "chain.resume",
-    "A person lets a paused chain, or a paused step of it, go on.",
+    "Resume a paused chain, or a paused step of it.",
     {}
 );
 order!(
     /// A person cancels a chain or a step of it.
     CancelChain,
     "chain.cancel",
-    "A person cancels a chain or a step of it: what has not applied is ended.",
+    "Cancel a chain or a step of it: what has not been applied is ended.",
     {
         /// Also what applies is stopped, and killed if it does not heed.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -104,7 +104,7 @@ order!(
     /// A person has what ended badly tried again.
     RetryChain,
     "chain.retry",
-    "A person has what ended badly in a chain tried again, and what depends on it follow.",
+    "Retry what failed in a chain, and then what depends on it.",
     {
         /// Also steps of unknown outcome, because a person has looked at what they manage.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -131,7 +131,7 @@ pub struct LockStack {
 impl Message for LockStack {
     const TYPE: &'static str = "stack.lock";
     const MEANING: &'static str =
-        "A person locks a stack, in Spacelift and for chains: no run of it begins.";
+        "Lock a stack, in Spacelift and for chains: no run of it starts.";
 
     fn key(&self) -> String {
         self.stack.to_string()
@@ -156,7 +156,7 @@ pub struct UnlockStack {
 impl Message for UnlockStack {
     const TYPE: &'static str = "stack.unlock";
     const MEANING: &'static str =
-        "A person takes off a lock that was taken with `stack.lock`; never another one.";
+        "Release a lock taken with `stack.lock`, and never another one.";
 
     fn key(&self) -> String {
         self.stack.to_string()
@@ -179,7 +179,7 @@ pub struct StackLocked {
 impl Message for StackLocked {
     const TYPE: &'static str = "stack.locked";
     const MEANING: &'static str =
-        "A person has locked a stack, in Spacelift and for chains: no run of it begins.";
+        "A person locked a stack, in Spacelift and for chains: no run of it starts.";
 
     fn key(&self) -> String {
         self.stack.to_string()
@@ -203,7 +203,7 @@ pub struct StackUnlocked {
 impl Message for StackUnlocked {
     const TYPE: &'static str = "stack.unlocked";
     const MEANING: &'static str =
-        "The lock that a person had taken on a stack is off; what waited for it goes on.";
+        "A person's lock on a stack was released; waiting steps continue.";
 
     fn key(&self) -> String {
         self.stack.to_string()

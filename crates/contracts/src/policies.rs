@@ -38,7 +38,7 @@ pub struct PoliciesReplaced {
 
 impl Message for PoliciesReplaced {
     const TYPE: &'static str = "policies.replaced";
-    const MEANING: &'static str = "Another set of policies is in force.";
+    const MEANING: &'static str = "Another set of policies came into force.";
 
     fn key(&self) -> String {
         self.source.key()
@@ -64,7 +64,7 @@ pub struct SwitchLine {
 
 impl Message for SwitchLine {
     const TYPE: &'static str = "line.switch";
-    const MEANING: &'static str = "Somebody stops the line, or lets it go on.";
+    const MEANING: &'static str = "Stop all deploys (the line), or those of stacks with a label, or resume them.";
 
     fn key(&self) -> String {
         self.labels.first().cloned().unwrap_or_else(|| "all".to_owned())
@@ -103,7 +103,7 @@ pub struct PoliciesRefused {
 
 impl Message for PoliciesRefused {
     const TYPE: &'static str = "policies.refused";
-    const MEANING: &'static str = "A set of policies has a fault, and the old one stays in force.";
+    const MEANING: &'static str = "A set of policies has an error; the old one stays in force.";
 
     fn key(&self) -> String {
         self.source.key()

@@ -76,7 +76,7 @@ catalogue_events! {
     }
     /// What code or the account says of a stack has changed.
     StackUpdated = "stack.updated" since 2,
-        "What code or the account says of a stack has changed."
+        "The code or the account settings of a stack have changed."
     {
         /// Its code; none where no code of it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,17 +86,17 @@ catalogue_events! {
         changes: Vec<AccountChange>,
     }
     /// The code of a stack is gone; what it made is still there.
-    StackLoosened = "stack.loosened", "The code of a stack is gone, and what it made is not." {
+    StackLoosened = "stack.loosened", "The code of a stack was removed; its resources still exist." {
         /// Its code.
         code: CodePlace,
     }
     /// A stack belongs to other code now: its folder moved, or code that was gone is back.
-    StackReassociated = "stack.reassociated", "A stack belongs to code in another place now." {
+    StackReassociated = "stack.reassociated", "A stack was associated with code in another place." {
         /// Its code.
         code: CodePlace,
     }
     /// A stack is no more in the account.
-    StackRetired = "stack.retired" since 2, "A stack is no more in the account." {
+    StackRetired = "stack.retired" since 2, "A stack was removed from the account." {
         /// Its code; none where no code of it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<CodePlace>,
@@ -123,7 +123,7 @@ pub struct AdoptStack {
 
 impl Message for AdoptStack {
     const TYPE: &'static str = "stack.adopt";
-    const MEANING: &'static str = "A person says which code a loose stack belongs to.";
+    const MEANING: &'static str = "Associate a loose stack with code.";
 
     fn key(&self) -> String {
         self.stack.to_string()
@@ -158,9 +158,9 @@ macro_rules! stack_orders {
 stack_orders! {
     /// A person has what differs from the code put right: a chain of runs on the code as it is.
     FixDrift = "drift.fix",
-        "A person has what differs from the code of stacks put right, by runs on the code as it is.";
+        "Fix drift: runs apply the code as it is.";
     /// A person has what loose stacks made destroyed: a chain of runs that destroy.
-    DestroyStacks = "stack.destroy", "A person has what loose stacks made destroyed.";
+    DestroyStacks = "stack.destroy", "Destroy the resources of loose stacks.";
 }
 
 /// The old head of a branch is not an ancestor of the new one.

@@ -197,7 +197,7 @@ step_event!(
     /// as a whole before anything is.
     StepPlanned,
     "step.planned",
-    "The plan of a step is known: before an apply, or before anything of its chain is applied."
+    "The plan of a step is known: before its apply, or, with plan-all, before anything of its chain is applied."
 );
 step_event!(
     /// The plan of a step was confirmed and is being applied.
@@ -210,7 +210,7 @@ step_event!(
     /// `chain.retry`.
     StepRetrying,
     "step.retrying",
-    "The run of a step failed in a way that may pass, and is tried again at a time."
+    "The run of a step failed in a way that may be temporary; it is retried at a stated time."
 );
 step_event!(
     /// A step has ended, well or badly.
@@ -245,7 +245,7 @@ impl StepStuck {
 impl Message for StepStuck {
     const TYPE: &'static str = "step.stuck";
     const MEANING: &'static str =
-        "A step waits for longer than it should; told once for each of its states and findings.";
+        "A step has waited too long; sent once for each state and cause.";
 
     fn key(&self) -> String {
         self.chain.to_string()

@@ -141,7 +141,7 @@ impl ChangeValidated {
 impl Message for ChangeValidated {
     const TYPE: &'static str = "change.validated";
     const MEANING: &'static str =
-        "The stack code that a proposed change touches was validated: deploy or reject, and why.";
+        "The stack code touched by a proposed change was validated: deploy or reject, and why.";
 
     fn key(&self) -> String {
         self.change.repository.clone()

@@ -18,7 +18,7 @@ pub struct ChainWithdrawn {
 
 impl Message for ChainWithdrawn {
     const TYPE: &'static str = "chain.withdrawn";
-    const MEANING: &'static str = "What a chain was planned for is gone, so it is to end.";
+    const MEANING: &'static str = "The reason for a chain no longer exists, so the chain must end.";
 
     fn key(&self) -> String {
         self.chain.to_string()

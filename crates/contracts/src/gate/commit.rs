@@ -30,7 +30,7 @@ pub struct ReviewCommit {
 
 impl Message for ReviewCommit {
     const TYPE: &'static str = "commit.review";
-    const MEANING: &'static str = "A person says yes or no to the code of a commit.";
+    const MEANING: &'static str = "Approve or reject the code of a commit.";
 
     fn key(&self) -> String {
         self.commit.to_string()

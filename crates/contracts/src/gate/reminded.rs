@@ -30,7 +30,7 @@ pub struct GateReminded {
 
 impl Message for GateReminded {
     const TYPE: &'static str = "gate.reminded";
-    const MEANING: &'static str = "A gate waits for people for longer than its policy wants.";
+    const MEANING: &'static str = "A gate has waited for approvals longer than its policy allows.";
 
     fn key(&self) -> String {
         self.chain.to_string()
