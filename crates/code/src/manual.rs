@@ -200,8 +200,8 @@ What they do is described elsewhere:
 
 - `only`, `wave`, `canary`, `soak`, `checks` and the accounts of a `provider`: [CHAINS.md](CHAINS.md).
 - `limits`: [`parallel`](CHAINS.md#limits); `retries` and `timeout` [as labels](CHAINS.md#labels-of-a-stack-in-spacelift).
-- `drift`: [CATALOGUE.md](CATALOGUE.md#drift-by-a-schedule).
-- `hooks`: [POLICIES.md](POLICIES.md#hooks) for those before a plan, an apply or a destroy, [CHAINS.md](CHAINS.md#hooks-after-something) for those after it.
+- `drift`: [CATALOGUE.md](CATALOGUE.md#scheduled-drift-detection).
+- `hooks`: [POLICIES.md](POLICIES.md#hooks) for those before a plan, an apply or a destroy, [CHAINS.md](CHAINS.md#post-run-hooks) for those after it.
 - The `regions` of a `provider` become labels `stackly:region=eu-west-1`, which policies can match.
 ";
 

@@ -30,7 +30,8 @@ pub struct CheckAsked {
 
 impl Message for CheckAsked {
     const TYPE: &'static str = "check.asked";
-    const MEANING: &'static str = "An external system or a person is asked for a health check after a wave.";
+    const MEANING: &'static str =
+        "An external system or a person is asked for a health check after a wave.";
 
     fn key(&self) -> String {
         self.hook.clone()

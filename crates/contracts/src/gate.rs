@@ -295,7 +295,8 @@ pub struct GateOverridden {
 
 impl Message for GateOverridden {
     const TYPE: &'static str = "gate.overridden";
-    const MEANING: &'static str = "Someone overrode the policies at a gate (break-glass); says why.";
+    const MEANING: &'static str =
+        "Someone overrode the policies at a gate (break-glass); says why.";
 
     fn key(&self) -> String {
         self.chain.to_string()

@@ -77,8 +77,7 @@ pub struct HookCalled {
 
 impl Message for HookCalled {
     const TYPE: &'static str = "hook.called";
-    const MEANING: &'static str =
-        "A hook of a stack is called after a plan, an apply or a destroy; nothing waits for an answer.";
+    const MEANING: &'static str = "A hook of a stack is called after a plan, an apply or a destroy; nothing waits for an answer.";
 
     fn key(&self) -> String {
         self.hook.clone()
@@ -119,8 +118,7 @@ pub struct RetryNotices {
 
 impl Message for RetryNotices {
     const TYPE: &'static str = "notice.retry";
-    const MEANING: &'static str =
-        "Send a notice again: a message, a status, a webhook.";
+    const MEANING: &'static str = "Send a notice again: a message, a status, a webhook.";
 
     fn key(&self) -> String {
         self.notices.first().map(Uuid::to_string).unwrap_or_default()

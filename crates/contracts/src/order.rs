@@ -130,8 +130,7 @@ pub struct LockStack {
 
 impl Message for LockStack {
     const TYPE: &'static str = "stack.lock";
-    const MEANING: &'static str =
-        "Lock a stack, in Spacelift and for chains: no run of it starts.";
+    const MEANING: &'static str = "Lock a stack, in Spacelift and for chains: no run of it starts.";
 
     fn key(&self) -> String {
         self.stack.to_string()
@@ -155,8 +154,7 @@ pub struct UnlockStack {
 
 impl Message for UnlockStack {
     const TYPE: &'static str = "stack.unlock";
-    const MEANING: &'static str =
-        "Release a lock taken with `stack.lock`, and never another one.";
+    const MEANING: &'static str = "Release a lock taken with `stack.lock`, and never another one.";
 
     fn key(&self) -> String {
         self.stack.to_string()

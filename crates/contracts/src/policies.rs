@@ -64,7 +64,8 @@ pub struct SwitchLine {
 
 impl Message for SwitchLine {
     const TYPE: &'static str = "line.switch";
-    const MEANING: &'static str = "Stop all deploys (the line), or those of stacks with a label, or resume them.";
+    const MEANING: &'static str =
+        "Stop all deploys (the line), or those of stacks with a label, or resume them.";
 
     fn key(&self) -> String {
         self.labels.first().cloned().unwrap_or_else(|| "all".to_owned())

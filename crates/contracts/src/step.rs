@@ -244,8 +244,7 @@ impl StepStuck {
 
 impl Message for StepStuck {
     const TYPE: &'static str = "step.stuck";
-    const MEANING: &'static str =
-        "A step has waited too long; sent once for each state and cause.";
+    const MEANING: &'static str = "A step has waited too long; sent once for each state and cause.";
 
     fn key(&self) -> String {
         self.chain.to_string()

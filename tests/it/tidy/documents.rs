@@ -4,9 +4,6 @@ use std::collections::BTreeSet;
 
 use super::{assert_none, sources};
 
-/// What a document names before it is there.
-const STILL_UNWRITTEN: &[&str] = &[];
-
 #[test]
 fn the_readme_names_both_commands_and_where_to_read_on() {
     let readme = sources::read("README.md");
@@ -56,11 +53,19 @@ fn files_that_documents_name_are_there() {
     let is_page = |path: &str| path.ends_with(".md") && !path.ends_with(".template.md");
     for document in sources::all().into_iter().filter(|source| is_page(&source.path)) {
         let folder = document.path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        for target in links(&document.text) {
-            let path = root.join(folder).join(target);
-            let promised = STILL_UNWRITTEN.iter().any(|path| path.ends_with(target));
-            if !path.exists() && !promised {
-                faults.push(format!("{} links to {target}", document.path));
+        for (target, heading) in links(&document.text) {
+            let path = match target {
+                "" => root.join(&document.path),
+                _ => root.join(folder).join(target),
+            };
+            let is_there = match heading {
+                None => path.exists(),
+                Some(heading) => std::fs::read_to_string(&path)
+                    .is_ok_and(|text| anchors(&text).contains(heading)),
+            };
+            if !is_there {
+                let heading = heading.map_or(String::new(), |it| format!("#{it}"));
+                faults.push(format!("{} links to {target}{heading}", document.path));
             }
         }
         for path in named(&document.text) {
@@ -72,12 +77,26 @@ fn files_that_documents_name_are_there() {
     assert_none("what is not there", &faults);
 }
 
-/// Relative links, without what they point at inside.
-fn links(text: &str) -> impl Iterator<Item = &str> {
+/// Relative links, and the heading that each points at.
+fn links(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     text.split("](").skip(1).filter_map(|rest| {
-        let target = rest.split(')').next()?.split('#').next()?;
-        (!target.is_empty() && !target.contains("://")).then_some(target)
+        let target = rest.split(')').next()?;
+        let (path, heading) = match target.split_once('#') {
+            Some((path, heading)) => (path, Some(heading)),
+            None => (target, None),
+        };
+        (!target.is_empty() && !target.contains("://")).then_some((path, heading))
     })
+}
+
+/// What links to the headings of a document are called: lower case, without punctuation.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let is_kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let titles = headings.map(|line| line.trim_start_matches('#').trim().to_lowercase());
+    titles
+        .map(|title| title.chars().filter(is_kept).collect::<String>().replace(' ', "-"))
+        .collect()
 }
 
 /// Sources named as code, from the root of the workspace.

@@ -118,7 +118,7 @@ pub(crate) fn names(said: &Names) -> Option<Link> {
     let name = "names of people";
     if said.at_their_word {
         let text = "are taken at their word: whoever gives commands here may say any name; \
-                    docs/POLICIES.md, \"Who may do what\", tells how nats-server vouches for them";
+                    docs/POLICIES.md, \"Permissions in NATS\", tells how nats-server vouches for them";
         return Some(Link::sound(name, text));
     }
     if said.of_anybody {
