@@ -9,7 +9,7 @@ use std::{
 };
 
 use axum::body::{Body, HttpBody};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::StreamExt;
 use tokio::time::Instant;
 
@@ -83,12 +83,14 @@ pub(crate) async fn receive(
     limits: Limits,
     budget: &Arc<Budget>,
 ) -> Result<(Bytes, Reservation), Answer> {
-    let declared = usize::try_from(HttpBody::size_hint(&body).lower()).unwrap_or(usize::MAX);
-    if declared > limits.bytes_max {
+    let declared = HttpBody::size_hint(&body);
+    let bytes = |hint: u64| usize::try_from(hint).unwrap_or(usize::MAX);
+    if bytes(declared.lower()) > limits.bytes_max {
         return Err(Answer::too_large(limits.bytes_max));
     }
-    let reserved = declared.saturating_add(OVERHEAD);
-    let mut reservation = budget.reserve(reserved).ok_or_else(Answer::overloaded)?;
+    let most = declared.upper().map_or(limits.bytes_max, bytes);
+    // Nothing for what is only announced: that costs a sender nothing, and few could take it all.
+    let mut reservation = budget.reserve(OVERHEAD).ok_or_else(Answer::overloaded)?;
     let began = Instant::now();
     let mut chunks = body.into_data_stream();
     let mut received = Received::default();
@@ -104,19 +106,26 @@ pub(crate) async fn receive(
         if length > limits.bytes_max {
             return Err(Answer::too_large(limits.bytes_max));
         }
-        let missing = length.saturating_add(OVERHEAD).saturating_sub(reservation.bytes);
+        let room = room(length, most);
+        let missing = room.saturating_add(OVERHEAD).saturating_sub(reservation.bytes);
         if !reservation.grow(missing) {
             return Err(Answer::overloaded());
         }
-        received.push(chunk, declared);
+        received.push(chunk, room);
     }
+}
+
+/// How much room is held for a body of which so much came, and that is this large at most: twice as
+/// much, so that it is seldom moved.
+fn room(received: usize, most: usize) -> usize {
+    received.saturating_mul(2).min(most).max(received)
 }
 
 /// What came so far. Most bodies come in one piece, which is then not copied.
 #[derive(Debug)]
 enum Received {
     Piece(Bytes),
-    Pieces(BytesMut),
+    Pieces(Vec<u8>),
 }
 
 impl Default for Received {
@@ -133,23 +142,28 @@ impl Received {
         }
     }
 
-    fn push(&mut self, chunk: Bytes, declared: usize) {
+    fn push(&mut self, chunk: Bytes, room: usize) {
         match self {
             Self::Piece(piece) if piece.is_empty() => *piece = chunk,
             Self::Piece(piece) => {
-                let mut pieces = BytesMut::with_capacity(declared.max(piece.len() + chunk.len()));
+                let mut pieces = Vec::with_capacity(room);
                 pieces.extend_from_slice(piece);
                 pieces.extend_from_slice(&chunk);
                 *self = Self::Pieces(pieces);
             }
-            Self::Pieces(pieces) => pieces.extend_from_slice(&chunk),
+            Self::Pieces(pieces) => {
+                if pieces.len() + chunk.len() > pieces.capacity() {
+                    pieces.reserve_exact(room - pieces.len());
+                }
+                pieces.extend_from_slice(&chunk);
+            }
         }
     }
 
     fn whole(self) -> Bytes {
         match self {
             Self::Piece(piece) => piece,
-            Self::Pieces(pieces) => pieces.freeze(),
+            Self::Pieces(pieces) => pieces.into(),
         }
     }
 }

@@ -64,3 +64,24 @@ async fn a_body_must_keep_a_pace() {
     assert_eq!(long.code, "too_slow");
     assert!(began.elapsed() >= Duration::from_secs(10), "{:?}", began.elapsed());
 }
+
+#[tokio::test(start_paused = true)]
+async fn all_bodies_together_hold_no_more_than_the_budget_however_they_come() {
+    let budget = Budget::new(1_000_000);
+    let most = Arc::new(AtomicUsize::new(0));
+    let senders = (0..20).map(|_| {
+        let (seen, most) = (budget.clone(), most.clone());
+        // All come at the same pace, so that none is done before the others.
+        let pieces = futures::stream::iter(0..100).then(move |_| {
+            most.fetch_max(seen.held.load(Ordering::Relaxed), Ordering::Relaxed);
+            tokio::task::yield_now()
+        });
+        let pieces = pieces.map(|()| Ok::<_, std::io::Error>(Bytes::from(vec![0; 1_000])));
+        receive(Body::from_stream(pieces), LIMITS, &budget)
+    });
+    let received = futures::future::join_all(senders).await;
+    let (done, refused): (Vec<_>, Vec<_>) = received.into_iter().partition(Result::is_ok);
+    assert!(!done.is_empty() && !refused.is_empty(), "{} and {}", done.len(), refused.len());
+    assert!(refused.into_iter().all(|refused| refused.unwrap_err().code == "overloaded"));
+    assert!(most.load(Ordering::Relaxed) <= 1_000_000, "{most:?}");
+}

@@ -98,6 +98,28 @@ async fn a_declared_size_is_refused_before_the_body_comes() {
 }
 
 #[tokio::test]
+async fn who_only_announces_large_bodies_takes_the_room_of_nobody() {
+    let server = start_door(&Settings::default()).await;
+    let announced = head(&[
+        "content-length: 26214400",
+        "x-hub-signature-256: sha256=00",
+        "expect: 100-continue",
+    ]);
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(announced.as_bytes()).await.unwrap();
+        let mut answer = [0; 21];
+        timeout(SOON, stream.read_exact(&mut answer)).await.unwrap().unwrap();
+        assert_eq!(String::from_utf8_lossy(&answer), "HTTP/1.1 100 Continue");
+        waiting.push(stream);
+    }
+    let honest = head(&["content-length: 2", "x-hub-signature-256: sha256=00"]) + "{}";
+    let answer = exchange(server.address, honest.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+}
+
+#[tokio::test]
 async fn heads_that_two_servers_could_read_in_two_ways_are_refused() {
     let server = start_door(&Settings::default()).await;
     let signature = format!("x-hub-signature-256: {}", sha256(GITHUB_SECRET, b"{}"));
