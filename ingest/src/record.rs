@@ -94,7 +94,7 @@ pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (De
     let head = (!heads.is_empty()).then(|| heads.remove(0));
     let owner = repository.as_deref().and_then(|repository| repository.split('/').next());
     let account = reading.account.clone().or_else(|| owner.map(str::to_ascii_lowercase));
-    let mut reading = judged(source, reading, proof);
+    let mut reading = judged(source, reading, proof.scopes);
     let fact_id = reading.fact_id(&source.name);
     let (verdict, code) = (reading.verdict.as_str(), reading.verdict.code());
     let order = reading.order.take().map(|order| (order_id(fact_id), order));
@@ -161,11 +161,19 @@ fn spoken(verdict: &Verdict) -> (Option<String>, Vec<String>) {
 }
 
 /// What configuration says against a reading takes its place: its fact is taken all the same, so
-/// that it is not asked about each time it comes.
-fn judged(source: &Source, reading: Reading, proof: Proof<'_>) -> Reading {
-    let events = reading.verdict.events().iter();
-    let objection = events.map(About::of).find_map(|about| source.objection(about, proof.scopes));
-    let Some(verdict) = objection else { return reading };
+/// that it is not asked about each time it comes. Under a name of its own, as is that of which nothing
+/// follows where a secret counts for some repositories alone: whoever has that may write what they
+/// like there, and must not take the name from who can tell the fact.
+fn judged(source: &Source, reading: Reading, scopes: &[String]) -> Reading {
+    let events = reading.verdict.events();
+    let objection = events.iter().map(About::of).find_map(|about| source.objection(about, scopes));
+    let Some(verdict) = objection else {
+        if scopes.is_empty() || !events.is_empty() {
+            return reading;
+        }
+        let content_key = format!("scoped/{}/{}", scopes.join(" "), reading.content_key);
+        return Reading { content_key, ..reading };
+    };
     let content_key = format!("{}/{}", verdict.code(), reading.content_key);
     Reading { verdict, content_key, order: None, reply: Reply::Usual, ..reading }
 }

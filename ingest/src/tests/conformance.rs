@@ -344,6 +344,39 @@ async fn a_secret_of_one_repository_says_nothing_about_another() {
 }
 
 #[tokio::test]
+async fn a_secret_of_one_repository_takes_no_word_from_who_comments_in_another() {
+    let mut settings = everybody();
+    settings.senders.github.scoped_secrets =
+        [("acme-labs/*".to_owned(), vec![SecretString::from("of the labs")])].into();
+    let house = House::open_as(&settings).await;
+    let event = |text: &str| {
+        json!({
+            "action": "created",
+            "issue": { "number": 7, "pull_request": {} },
+            "comment": {
+                "id": 1_234, "body": text, "user": { "login": "grace" },
+                "author_association": "MEMBER",
+            },
+            "repository": { "full_name": "acme/infra", "owner": { "login": "acme" } },
+        })
+        .to_string()
+    };
+    for (place, text) in ["hi", "stackly dance", "stackly reject"].into_iter().enumerate() {
+        let body = event(text);
+        let signature = sha256("of the labs", body.as_bytes()).parse().unwrap();
+        let mut foretold = github("issue_comment", &format!("f-{place}"), body);
+        foretold.headers_mut().insert("x-hub-signature-256", signature);
+        foretold.headers_mut().remove("x-hub-signature");
+        let code = house.send(foretold).await.code().to_owned();
+        let expected = ["comment_ignored", "command_unknown", "secret_out_of_scope"];
+        assert_eq!(code, expected[place]);
+    }
+    let said = github("issue_comment", "d-1", event("stackly reject"));
+    assert_eq!(house.send(said).await.code(), "accepted");
+    assert_eq!(house.count("orders").await, 1);
+}
+
+#[tokio::test]
 async fn a_form_is_verified_as_it_came_and_read_from_its_one_payload() {
     let house = House::open().await;
     let encoded: String = PUSH.bytes().map(|byte| format!("%{byte:02X}")).collect();
