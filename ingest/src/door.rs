@@ -82,10 +82,23 @@ impl Door {
         })
     }
 
-    /// Whether a request of this address may come in.
-    pub(crate) fn enter(&self, address: IpAddr) -> Result<(), Answer> {
-        self.guesses.as_ref().map_or(Ok(()), |guesses| guesses.enter(address))?;
+    /// Whether a request of this address may come in. Whoever sends for strangers, too, is not shut
+    /// out by what they guess.
+    pub(crate) fn enter(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Answer> {
+        if let Some(guesses) = &self.guesses
+            && let Err(shut) = guesses.enter(address)
+            && !(guesses.is_known(address) && self.is_proven(headers))
+        {
+            return Err(shut);
+        }
         self.lane.enter()
+    }
+
+    /// Whether what could be guessed is right: it is in the headers alone.
+    fn is_proven(&self, headers: &HeaderMap) -> bool {
+        let presented = self.scheme.presented(headers);
+        let verify = |presented| self.scheme.verify(&self.keys, presented, &[], Utc::now());
+        presented.and_then(verify).is_ok()
     }
 
     /// The answer to a request of this address that failed to prove itself.
@@ -107,6 +120,9 @@ impl Door {
         let (body, now) = (&arrival.body, arrival.received_at);
         let secret = self.scheme.verify(&self.keys, presented, body, now)?;
         self.keys.note_use(secret, now.timestamp());
+        if let (Some(guesses), Some(address)) = (&self.guesses, arrival.address) {
+            guesses.note_proven(address);
+        }
         let proof = Proof { secret, scopes: self.keys.scopes(secret) };
         Ok(record::record(&self.source, arrival, proof))
     }

@@ -232,7 +232,7 @@ impl Entry {
         let address = self.proxies.client(peer, &headers);
         let door = &self.doors[place];
         self.addresses.enter(address)?;
-        door.enter(address)?;
+        door.enter(address, &headers)?;
         if is_encoded(&headers) {
             return Err(Answer::compressed());
         }

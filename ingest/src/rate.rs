@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     num::NonZeroU32,
     sync::{
         Arc, Mutex,
@@ -20,6 +20,8 @@ use crate::{answer::Answer, config};
 
 /// For how long an address is not listened to at a door where it failed to prove itself too often.
 const SHUT_FOR: Duration = Duration::from_secs(60);
+/// For how long it is remembered that somebody near an address has proved themselves.
+const KNOWN_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// More addresses than this are not remembered as shut out; the rate of each still counts.
 const SHUT_MAX: usize = 100_000;
 
@@ -97,14 +99,17 @@ impl Accounts {
 /// Who guesses at one door, and is not listened to there for a while.
 ///
 /// Each door has its own, because hosts send for everybody from the same addresses: who has theirs
-/// knock at one of our doors must not shut it to the others. Where the proof is made over the body
-/// there is nothing to guess, so there is none.
+/// knock at one of our doors must not shut it to the others. Nor must they shut that one to the host
+/// itself: where it is known to send from, it is asked for its proof all the same. Where the proof is
+/// made over the body there is nothing to guess, so there is none.
 #[derive(Debug)]
 pub(crate) struct Guesses {
     unproven: Option<DefaultKeyedRateLimiter<IpAddr>>,
     shut: Mutex<HashMap<IpAddr, Instant>>,
     /// How many are shut out: looked at without the lock, which is needed only if there are any.
     shut_count: AtomicUsize,
+    /// Near where somebody proved themselves, and when they did last.
+    proven: Mutex<HashMap<IpAddr, Instant>>,
 }
 
 impl Guesses {
@@ -115,6 +120,7 @@ impl Guesses {
             unproven: quota.map(RateLimiter::keyed),
             shut: Mutex::default(),
             shut_count: AtomicUsize::new(0),
+            proven: Mutex::default(),
         }
     }
 
@@ -141,6 +147,18 @@ impl Guesses {
         self.shut_count.store(shut.len(), Ordering::Relaxed);
     }
 
+    /// A request of this address proved itself.
+    pub(crate) fn note_proven(&self, address: IpAddr) {
+        let mut proven = self.proven.lock().expect("no holder panics");
+        proven.insert(neighbourhood(address), Instant::now());
+    }
+
+    /// Whether somebody near this address proved themselves of late.
+    pub(crate) fn is_known(&self, address: IpAddr) -> bool {
+        let proven = self.proven.lock().expect("no holder panics");
+        proven.get(&neighbourhood(address)).is_some_and(|at| at.elapsed() < KNOWN_FOR)
+    }
+
     fn shut_for(&self, network: IpAddr) -> Option<Duration> {
         let mut shut = self.shut.lock().expect("no holder panics");
         let left = shut.get(&network)?.checked_duration_since(Instant::now());
@@ -161,6 +179,20 @@ impl Guesses {
         let mut shut = self.shut.lock().expect("no holder panics");
         shut.retain(|_, until| *until > now);
         self.shut_count.store(shut.len(), Ordering::Relaxed);
+        drop(shut);
+        let mut proven = self.proven.lock().expect("no holder panics");
+        proven.retain(|_, at| at.elapsed() < KNOWN_FOR);
+    }
+}
+
+/// Hosts send from many addresses, which are close together.
+fn neighbourhood(address: IpAddr) -> IpAddr {
+    match network(address) {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            Ipv4Addr::new(a, b, c, 0).into()
+        }
+        network => network,
     }
 }
 

@@ -306,6 +306,30 @@ async fn who_fails_to_prove_themselves_shuts_no_door_to_others_behind_the_same_a
     assert_eq!(house.send(spacelift(RUN)).await.code(), "accepted");
 }
 
+/// Anybody can have gitlab.com send to our address, with a token of their own.
+#[tokio::test]
+async fn who_guesses_from_the_host_itself_does_not_shut_its_door_to_it() {
+    let mut settings = everybody();
+    settings.rate.unproven_per_minute = 5;
+    let house = House::open_as(&settings).await;
+    let with = async |token: &str, id: &str| {
+        let request = post("gitlab")
+            .header("x-gitlab-token", token)
+            .header("x-gitlab-event", "Emoji Hook")
+            .header("webhook-id", id);
+        let body = json!({ "object_kind": "emoji", "id": id }).to_string();
+        house.send(request.body(Body::from(body)).unwrap()).await.code().to_owned()
+    };
+    assert_eq!(with("gitlab-token", "d-1").await, "event_ignored");
+    let mut last = String::new();
+    for guess in 0..20 {
+        last = with(&format!("guess-{guess}"), "g").await;
+    }
+    assert_eq!(last, "rate_limited");
+    assert_eq!(with("gitlab-token", "d-2").await, "event_ignored");
+    assert_eq!(with("guess", "g").await, "rate_limited");
+}
+
 #[tokio::test]
 async fn secrets_are_rotated_without_a_gap() {
     let mut settings = everybody();
