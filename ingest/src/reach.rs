@@ -4,7 +4,8 @@
 //! GitHub and GitLab are asked to try their webhooks. Spacelift can be asked for nothing without
 //! touching a stack, Bitbucket for nothing at all, and Azure DevOps for nothing but a push that was made
 //! up. So ingest sends in their place, to the address that they have, and signs with a secret that is
-//! the doctor's alone: it is no proof that they know ours.
+//! the doctor's alone: it is no proof that they know ours. At Azure that is a password, which whoever
+//! stands at the address can read: nothing follows from what is sent with it.
 
 use std::sync::Arc;
 
@@ -22,8 +23,8 @@ use crate::{
 
 mod in_place;
 
-use in_place::send;
 pub(crate) use in_place::{Secrets, admit};
+use in_place::{is_overheard, send};
 
 /// More of what somebody else says is not told.
 const SAID_CHARS_MAX: usize = 200;
@@ -176,6 +177,15 @@ impl Reach {
         };
         match hooks.look(webhook).await {
             Err(text) | Ok(Hook { trouble: Some(text), .. }) => broken(text),
+            Ok(Hook { url, trouble: None })
+                if sender == Sender::AzureDevops && is_overheard(&url) =>
+            {
+                broken(format!(
+                    "{url} is not HTTPS, so whoever is on the way reads the password that Azure \
+                     DevOps sends, and could send as it does; give the subscription an address \
+                     with HTTPS. Nothing was sent there"
+                ))
+            }
             Ok(Hook { url, trouble: None }) => {
                 let answered = send(&url, sender.request(secret, "")).await;
                 self.told(sender, webhook, (&url, &answered)).await

@@ -1,18 +1,24 @@
 //! What ingest sends in the place of hosts that cannot be asked to send, and the secrets that are for
 //! that alone.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use hmac::{Hmac, KeyInit, Mac};
-use reqwest::redirect::Policy;
+use reqwest::{Url, redirect::Policy};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use sha2::Sha256;
 use uuid::Uuid;
 
 use super::{Answered, Sender};
-use crate::{bitbucket, config::Senders, reconcile::Hooks, source::Kind, spacelift::SIGNATURE};
+use crate::{
+    bitbucket,
+    config::{Forge, Senders},
+    reconcile::Hooks,
+    source::Kind,
+    spacelift::SIGNATURE,
+};
 
 /// A person waits for it, and asks over a line with a patience of its own.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,23 +47,30 @@ impl Secrets {
     }
 }
 
+/// For which repositories those count that may be read on their way: for none, because no host can
+/// name one so (`payload::name`). After all others, so that those keep their places.
+const NOWHERE: &str = "~stackly-doctor/\u{fffd}";
+
 /// Adds the doctor's secrets to those of the sources in whose place it sends, if there are any: the
 /// same in every process of this configuration.
 pub(crate) fn admit(senders: &mut Senders, hooks: &[Hooks]) -> Secrets {
     let looks_at = |kind: Kind| hooks.iter().any(|hooks| hooks.kind == kind);
-    let secret = |secrets: &mut Vec<SecretString>, name: &str| {
-        let mac = keyed(secrets.first()?).chain_update("stackly/doctor");
-        let text = hex::encode(mac.finalize().into_bytes());
-        let secret = SecretString::from(format!("{name}{text}"));
-        secrets.push(secret.clone());
+    let at = |kind: Kind, forge: &mut Forge, name: &str| {
+        let secret = of_doctor(forge.secrets.first().filter(|_| looks_at(kind))?, name);
+        forge.scoped_secrets.insert(NOWHERE.to_owned(), vec![secret.clone()]);
         Some(secret)
     };
-    let at = |kind, secrets, name| if looks_at(kind) { secret(secrets, name) } else { None };
-    Secrets {
-        bitbucket: at(Kind::Bitbucket, &mut senders.bitbucket.secrets, ""),
-        azure_devops: at(Kind::AzureDevops, &mut senders.azure_devops.secrets, "stackly-doctor:"),
-        spacelift: secret(&mut senders.spacelift.secrets, ""),
-    }
+    let bitbucket = at(Kind::Bitbucket, &mut senders.bitbucket, "");
+    let azure_devops = at(Kind::AzureDevops, &mut senders.azure_devops, "stackly-doctor:");
+    let spacelift = senders.spacelift.secrets.first().map(|secret| of_doctor(secret, ""));
+    senders.spacelift.secrets.extend(spacelift.clone());
+    Secrets { spacelift, bitbucket, azure_devops }
+}
+
+fn of_doctor(secret: &SecretString, name: &str) -> SecretString {
+    let mac = keyed(secret).chain_update("stackly/doctor");
+    let text = hex::encode(mac.finalize().into_bytes());
+    SecretString::from(format!("{name}{text}"))
 }
 
 fn keyed(secret: &SecretString) -> Hmac<Sha256> {
@@ -95,6 +108,15 @@ impl Sender {
         };
         Request { headers, body }
     }
+}
+
+/// Whether anybody on the way there could read what is sent.
+pub(super) fn is_overheard(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    let is_here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+    url.scheme() != "https" && !is_here
 }
 
 pub(super) async fn send(url: &str, Request { headers, body }: Request) -> Answered {

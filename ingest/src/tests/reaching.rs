@@ -288,6 +288,9 @@ async fn webhooks_that_their_host_does_not_try_are_asked_about_and_tried_in_its_
     azure.set_hook("fd672255", at_azure(&url("bitbucket")));
     let (sound, text) = ingest.reached("fd672255").await;
     assert!(!sound && text.contains("refuses what ingest sent"), "{text}");
+    azure.set_hook("fd672255", at_azure("http://hooks.acme.example/webhooks/azure-devops"));
+    let (sound, text) = ingest.reached("fd672255").await;
+    assert!(!sound && text.contains("is not HTTPS"), "{text}");
     azure.set_hook("fd672255", at_azure(&url("azure-devops")));
     let sent = |id: u64, result: &str, why: &str| {
         json!({ "id": id, "subscriptionId": "fd672255", "status": "completed", "result": result,
