@@ -10,6 +10,7 @@ use contracts::{
     hook::ReplayDeliveries,
     plain,
 };
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::PgPool;
@@ -23,6 +24,7 @@ use crate::{
     reach::Reach,
     reconcile::Sent,
     replay::{self, Again},
+    signature::fingerprint,
     source::Kind,
     store::{
         orders,
@@ -165,13 +167,13 @@ impl Desk {
     pub(crate) async fn sources(&self, _body: Value) -> Result<Value, Problem> {
         let known = secrets::all(&self.pool).await.map_err(away)?;
         let door = |door: &crate::door::Door| {
-            let mut usage = door.keys.usage();
-            // The doctor's is the last, and the sender does not sign with it.
-            if self.reach.secrets.of(door.source.kind).is_some() {
-                usage.pop();
-            }
+            // The sender does not sign with the doctor's.
+            let of_doctor = self.reach.secrets.of(door.source.kind);
+            let of_doctor =
+                of_doctor.map(|secret| fingerprint(secret.expose_secret().as_bytes()));
+            let usage = door.keys.usage().into_iter();
+            let usage = usage.filter(|usage| Some(&usage.fingerprint) != of_doctor.as_ref());
             let secrets = usage
-                .into_iter()
                 .map(|usage| {
                     let kept = known.iter().find(|used| {
                         *used.source == *door.source.name && used.fingerprint == usage.fingerprint

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 mod keys;
 mod scheme;
 
-pub(crate) use keys::{Keys, Secret};
+pub(crate) use keys::{Keys, Secret, fingerprint};
 pub(crate) use scheme::{Algorithm, Encoding, HmacScheme, Scheme, SchemeError, Stamp, header};
 
 /// How far the clock of a sender may be from ours, where its scheme signs a time.

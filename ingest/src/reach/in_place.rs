@@ -56,7 +56,8 @@ const NOWHERE: &str = "~stackly-doctor/\u{fffd}";
 pub(crate) fn admit(senders: &mut Senders, hooks: &[Hooks]) -> Secrets {
     let looks_at = |kind: Kind| hooks.iter().any(|hooks| hooks.kind == kind);
     let at = |kind: Kind, forge: &mut Forge, name: &str| {
-        let secret = of_doctor(forge.secrets.first().filter(|_| looks_at(kind))?, name);
+        let configured = forge.secrets.iter().chain(forge.scoped_secrets.values().flatten()).next();
+        let secret = of_doctor(configured.filter(|_| looks_at(kind))?, name);
         forge.scoped_secrets.insert(NOWHERE.to_owned(), vec![secret.clone()]);
         Some(secret)
     };

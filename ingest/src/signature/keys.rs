@@ -221,7 +221,7 @@ fn bytes(scheme: &Scheme, secret: &Secret, place: usize) -> Result<Vec<u8>, Sche
 }
 
 /// Eight digits of a hash nobody else computes: enough to tell secrets apart in a list.
-fn fingerprint(secret: &[u8]) -> String {
+pub(crate) fn fingerprint(secret: &[u8]) -> String {
     let mac = keyed::<Hmac<Sha256>>(secret).chain_update(b"stackly/fingerprint");
     hex::encode(&Sha256::digest(mac.finalize().into_bytes())[..4])
 }

@@ -241,7 +241,10 @@ async fn webhooks_that_their_host_does_not_try_are_asked_about_and_tried_in_its_
         (receivers::bitbucket::start().await, receivers::azure_devops::start().await);
     let mut settings = Settings::default();
     settings.senders.bitbucket.secrets = vec![SecretString::from("of bitbucket")];
-    settings.senders.azure_devops.secrets = vec![SecretString::from("stackly:of azure")];
+    settings.senders.azure_devops.scoped_secrets =
+        [("Platform/*".to_owned(), vec![SecretString::from("stackly:of azure")])].into();
+    settings.senders.bitbucket.scoped_secrets =
+        [("acme/*".to_owned(), vec![SecretString::from("of acme")])].into();
     let reconcile = &mut settings.reconcile;
     reconcile.bitbucket_token = SecretString::from(receivers::bitbucket::TOKEN);
     reconcile.bitbucket_api_base = bitbucket.api_base.clone();
@@ -303,12 +306,12 @@ async fn webhooks_that_their_host_does_not_try_are_asked_about_and_tried_in_its_
 
     // The doctor's own secrets are nobody's.
     let sources: Value = ingest.ask("sources", json!(null)).await;
-    let of = |name: &str| {
+    let of = |name: &str| -> Vec<&Value> {
         let all = sources["sources"].as_array().unwrap().iter();
-        all.filter(|it| it["source"] == name)
-            .map(|it| it["secrets"].as_array().unwrap().len())
-            .sum::<usize>()
+        let all = all.filter(|it| it["source"] == name);
+        all.flat_map(|it| it["secrets"].as_array().unwrap()).map(|it| &it["scope"]).collect()
     };
-    assert_eq!((of("bitbucket"), of("azure-devops")), (1, 1));
+    assert_eq!(of("bitbucket"), [&Value::Null, &json!("acme/*")]);
+    assert_eq!(of("azure-devops"), [&json!("Platform/*")]);
     ingest.stop().await;
 }
