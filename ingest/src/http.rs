@@ -250,6 +250,7 @@ impl Entry {
         let kept = self.keep(delivery, reservation).await;
         let (kept, renamed) = kept.map_err(|Full| Answer::overloaded())?;
         let answer = Answer { event: renamed.or(answer.event), ..answer };
+        let order = order.map(|(id, order)| (renamed.map_or(id, record::order_id), order));
         match kept {
             Kept::Now => Ok(self.carried(answer.about(id), order).await),
             // Unreadable it stays, however often it comes.

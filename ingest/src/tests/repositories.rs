@@ -1,8 +1,13 @@
 //! What people say in one repository, and what it reaches, over the wire.
 
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bus::Problem;
 use chrono::TimeDelta;
-use contracts::{ChainId, GateId, gate::ReviewGate, order::RetryChain};
+use contracts::{
+    ChainId, GateId,
+    gate::{ReviewCommit, ReviewGate},
+    order::RetryChain,
+};
 use secrecy::SecretString;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -110,17 +115,21 @@ impl Running {
         ];
         let (status, answer) = self.post("github", &headers, &body).await;
         assert_eq!(status, 202, "{answer}");
+        let order = self.carried_out(&answer).await;
+        let text = |key: &str| order[key].as_str().unwrap().to_owned();
+        (text("code"), text("message"))
+    }
+
+    /// The order of a delivery that was answered so, once something has come of it.
+    async fn carried_out(&self, answer: &Value) -> Value {
         let mut ticks = tokio::time::interval(Duration::from_millis(25));
         let done = async {
             loop {
                 ticks.tick().await;
                 let about = json!({ "about": answer["delivery"] });
-                let told: Value = self.ask("delivery", about).await;
-                let order = &told["orders"][0];
-                if let (Some(code), Some(text)) =
-                    (order["code"].as_str(), order["message"].as_str())
-                {
-                    return (code.to_owned(), text.to_owned());
+                let mut told: Value = self.ask("delivery", about).await;
+                if !told["orders"][0]["code"].is_null() {
+                    return told["orders"][0].take();
                 }
             }
         };
@@ -208,5 +217,41 @@ async fn a_retry_that_came_late_is_of_the_chain_its_author_saw() {
     };
     assert_eq!(ingest.hears(comment).await.0, "retried");
     assert_eq!(retries.recv().await.unwrap()["chain"], json!(chain(1)));
+    ingest.stop().await;
+}
+
+#[tokio::test]
+async fn a_vote_that_is_given_again_is_carried_out_at_once_like_the_first() {
+    let mut settings = Settings::default();
+    let azure = &mut settings.senders.azure_devops;
+    azure.secrets = vec![SecretString::from("stackly:of azure")];
+    azure.commanders = vec!["ada@acme.example".to_owned()];
+    let ingest = Running::start_as(embedded::shared_nats().await.url(), settings).await;
+    let taken = |_: &Value| json!({});
+    let mut reviews = ingest.stand_in(subject::command(ReviewCommit::TYPE), taken).await;
+    let none = |_: &Value| json!({ "gates": [], "more": false });
+    let _gates = ingest.stand_in(subject::question("policy", "gates"), none).await;
+
+    let authorization = format!("Basic {}", BASE64.encode("stackly:of azure"));
+    let headers = [("authorization", authorization.as_str()), ("x-stackly-change", "vote")];
+    for (number, vote) in [10, 0, 10].into_iter().enumerate() {
+        let body = json!({
+            "id": format!("vote-{number}"),
+            "eventType": "git.pullrequest.updated",
+            "message": { "text": "Ada voted" },
+            "resource": {
+                "pullRequestId": 7,
+                "targetRefName": "refs/heads/main",
+                "lastMergeSourceCommit": { "commitId": "33b55f7cb7e7e245323987634f960cf4a6e6bc74" },
+                "repository": { "name": "infra", "project": { "name": "Platform" } },
+                "reviewers": [{ "displayName": "Ada", "uniqueName": "ada@acme.example", "vote": vote }],
+            },
+        });
+        let (status, answer) = ingest.post("azure-devops", &headers, &body.to_string()).await;
+        assert_eq!(status, 202, "{answer}");
+        let order = ingest.carried_out(&answer).await;
+        assert_eq!((&order["code"], &order["attempts"]), (&json!("kept"), &json!(1)), "{number}");
+        assert_eq!(reviews.recv().await.unwrap()["approve"], json!(vote > 0));
+    }
     ingest.stop().await;
 }
