@@ -35,12 +35,20 @@ struct Envelope<'a> {
     id: Text<'a>,
     #[serde(borrow)]
     event_type: Text<'a>,
+    /// The one of those that tell of the event.
+    #[serde(borrow, default)]
+    subscription_id: Option<Text<'a>>,
 }
 
 pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let body = signed.body;
     let envelope: Envelope<'_> = payload::object(body)?;
-    let sender_id = name(envelope.id.as_str(), "id")?;
+    // The event's: two subscriptions that tell of it in ways of their own tell two facts.
+    let event_id = name(envelope.id.as_str(), "id")?;
+    let sender_id = match &envelope.subscription_id {
+        Some(told_by) => format!("{event_id}/{}", name(told_by.as_str(), "subscriptionId")?),
+        None => event_id,
+    };
     let kind = name(envelope.event_type.as_str(), "eventType")?;
     let outcome = match kind.as_str() {
         "git.push" => pushed(body)?,

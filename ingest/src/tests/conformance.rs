@@ -400,6 +400,39 @@ async fn a_secret_of_one_repository_takes_no_word_from_who_comments_in_another()
     assert_eq!(house.count("orders").await, 1);
 }
 
+/// Azure's id is that of what happened, whichever subscription tells of it.
+#[tokio::test]
+async fn a_vote_is_taken_beside_what_another_subscription_tells_of_the_same_event() {
+    let mut settings = everybody();
+    settings.senders.azure_devops.commanders = vec!["ada@acme.example".to_owned()];
+    let house = House::open_as(&settings).await;
+    let told = async |subscription: &str, header: &str| {
+        let body = json!({
+            "id": "03c164c2-8912-4d5e-8009-3707d5f83734",
+            "subscriptionId": subscription,
+            "eventType": "git.pullrequest.updated",
+            "message": { "text": "Ada voted" },
+            "resource": {
+                "pullRequestId": 7,
+                "targetRefName": "refs/heads/main",
+                "lastMergeSourceCommit": { "commitId": "33b55f7cb7e7e245323987634f960cf4a6e6bc74" },
+                "repository": { "name": "infra", "project": { "name": "Platform" } },
+                "reviewers": [{ "displayName": "Ada", "uniqueName": "ada@acme.example", "vote": 10 }],
+            },
+        });
+        let request = post("azure-devops")
+            .header("authorization", format!("Basic {}", BASE64.encode("stackly:password")))
+            .header(header, "vote");
+        let body = Body::from(body.to_string());
+        house.send(request.body(body).unwrap()).await.code().to_owned()
+    };
+    assert_eq!(told("of updates", "x-other").await, "accepted");
+    assert_eq!(told("of votes", "x-stackly-change").await, "accepted");
+    assert_eq!(told("of votes", "x-stackly-change").await, "duplicate");
+    assert_eq!(told("of updates", "x-other").await, "duplicate");
+    assert_eq!(house.count("orders").await, 1);
+}
+
 #[tokio::test]
 async fn a_form_is_verified_as_it_came_and_read_from_its_one_payload() {
     let house = House::open().await;
