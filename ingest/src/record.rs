@@ -94,7 +94,11 @@ pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (De
     let head = (!heads.is_empty()).then(|| heads.remove(0));
     let owner = repository.as_deref().and_then(|repository| repository.split('/').next());
     let account = reading.account.clone().or_else(|| owner.map(str::to_ascii_lowercase));
+    let scopes = (!proof.scopes.is_empty()).then(|| proof.scopes.join(" "));
     let mut reading = judged(source, reading, proof.scopes);
+    // Who may not speak of a repository takes nothing from what its owner may send.
+    let is_refused = matches!(reading.verdict, Verdict::Refused { .. });
+    let account = if is_refused { scopes.clone() } else { account };
     let fact_id = reading.fact_id(&source.name);
     let (verdict, code) = (reading.verdict.as_str(), reading.verdict.code());
     let order = reading.order.take().map(|order| (order_id(fact_id), order));
@@ -133,7 +137,7 @@ pub(crate) fn record(source: &Source, arrival: Arrival, proof: Proof<'_>) -> (De
         code,
         message,
         secret: i16::try_from(proof.secret).unwrap_or(i16::MAX),
-        scopes: (!proof.scopes.is_empty()).then(|| proof.scopes.join(" ")),
+        scopes,
         repository,
         head,
         further_heads: heads,

@@ -62,7 +62,8 @@ pub(crate) struct Delivery {
     pub(crate) head: Option<String>,
     /// The others, of a push of several refs.
     pub(crate) further_heads: Vec<String>,
-    /// The account it is of: Spacelift's, or the owner of the repository.
+    /// The account it is of: Spacelift's, or the owner of the repository; of what is refused, the
+    /// scopes of the secret that signed it.
     pub(crate) account: Option<String>,
     /// Nobody delivered it: it was looked for and found.
     pub(crate) found: bool,

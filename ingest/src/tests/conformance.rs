@@ -368,6 +368,27 @@ async fn a_secret_of_one_repository_says_nothing_about_another() {
 }
 
 #[tokio::test]
+async fn who_may_not_speak_of_a_repository_uses_up_nothing_of_its_owner_s_rate() {
+    let mut settings = everybody();
+    settings.rate.account_per_second = 1;
+    settings.senders.github.scoped_secrets =
+        [("acme-labs/*".to_owned(), vec![SecretString::from("of the labs")])].into();
+    let house = House::open_as(&settings).await;
+    let mut codes = Vec::new();
+    for number in 0..5 {
+        let body = push_to(&format!("b-{number}"));
+        let signature = sha256("of the labs", body.as_bytes()).parse().unwrap();
+        let mut foreign = github("push", &format!("f-{number}"), body);
+        foreign.headers_mut().insert("x-hub-signature-256", signature);
+        foreign.headers_mut().remove("x-hub-signature");
+        codes.push(house.send(foreign).await.code().to_owned());
+    }
+    assert_eq!(codes[0], "secret_out_of_scope");
+    assert!(codes.iter().any(|code| code == "account_rate_limited"), "{codes:?}");
+    assert_eq!(house.send(github("push", "d-1", PUSH)).await.code(), "accepted");
+}
+
+#[tokio::test]
 async fn a_secret_of_one_repository_takes_no_word_from_who_comments_in_another() {
     let mut settings = everybody();
     settings.senders.github.scoped_secrets =
