@@ -108,8 +108,12 @@ impl Desk {
         Ok(plain(&listed))
     }
 
+    fn sources_there_are(&self) -> Vec<&str> {
+        self.entry.doors().iter().map(|door| &*door.source.name).collect()
+    }
+
     fn known(&self, source: &str) -> Result<(), Problem> {
-        let names: Vec<_> = self.entry.doors().iter().map(|door| &*door.source.name).collect();
+        let names = self.sources_there_are();
         if names.contains(&source) {
             return Ok(());
         }
@@ -117,11 +121,15 @@ impl Desk {
         Err(Problem::malformed(text))
     }
 
+    async fn meant(&self, word: &str) -> Result<Vec<Listed>, Problem> {
+        read::meant(&self.pool, word, &self.sources_there_are()).await.map_err(away)
+    }
+
     /// `why`: what became of a delivery, or of everything that spoke of a commit.
     pub(crate) async fn why(&self, body: Value) -> Result<Value, Problem> {
         let WhyRequest { about } = bus::read(body)?;
         let about = about.trim();
-        let mut found = read::meant(&self.pool, about, Utc::now()).await.map_err(away)?;
+        let mut found = self.meant(about).await?;
         let is_commit =
             about.len() >= COMMIT_CHARS_MIN && about.bytes().all(|byte| byte.is_ascii_hexdigit());
         if found.is_empty() && is_commit {
@@ -152,7 +160,7 @@ impl Desk {
     /// `delivery`: one, with what came.
     pub(crate) async fn delivery(&self, body: Value) -> Result<Value, Problem> {
         let WhyRequest { about } = bus::read(body)?;
-        let found = read::meant(&self.pool, about.trim(), Utc::now()).await.map_err(away)?;
+        let found = self.meant(about.trim()).await?;
         let Some(delivery) = found.into_iter().next() else { return Err(unknown(&about)) };
         let content = read::content(&self.pool, &delivery).await.map_err(away)?;
         let mut told = self.told(delivery).await.map_err(away)?;

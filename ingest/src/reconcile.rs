@@ -176,7 +176,7 @@ impl List for Reconciler {
         now: DateTime<Utc>,
     ) -> Result<TakenIn<DateTime<Utc>>, Trouble> {
         let ids: Vec<_> = page.iter().map(|one| one.guid.clone()).collect();
-        let mut known = self.finder.known(&ids, now).await?;
+        let mut known = self.finder.known(&ids).await?;
         let due = |one: &&github::Delivery| one.delivered_at <= now - GRACE;
         let mut missing: Vec<_> = page.iter().filter(due).collect();
         let before = self.failed(hook, |failed| {

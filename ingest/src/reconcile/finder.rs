@@ -118,12 +118,8 @@ impl Finder {
     }
 
     /// Which of these arrived, or were found before.
-    pub(super) async fn known(
-        &self,
-        ids: &[String],
-        now: DateTime<Utc>,
-    ) -> Result<HashSet<String>, Trouble> {
-        let known = read::known(&self.pool, self.kind.as_str(), ids, now).await;
+    pub(super) async fn known(&self, ids: &[String]) -> Result<HashSet<String>, Trouble> {
+        let known = read::known(&self.pool, self.kind.as_str(), ids).await;
         Ok(known.map_err(|error| Trouble::Failed(error.into()))?.into_iter().collect())
     }
 

@@ -200,7 +200,7 @@ impl List for Recent {
         now: DateTime<Utc>,
     ) -> Result<TakenIn<u64>, Trouble> {
         let ids: Vec<_> = events.iter().filter_map(Event::delivery).map(str::to_owned).collect();
-        let mut known = self.finder.known(&ids, now).await?;
+        let mut known = self.finder.known(&ids).await?;
         let mut oldest_first: Vec<_> = events.iter().collect();
         oldest_first.sort_unstable_by_key(|event| event.id);
         for event in oldest_first {

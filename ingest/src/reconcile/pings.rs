@@ -5,7 +5,6 @@
 //! asked to send again something that came in here before: it is known, so nothing follows from it.
 
 use anyhow::anyhow;
-use chrono::Utc;
 use github::missing_events;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -127,7 +126,7 @@ impl Reconciler {
             return Ok(Tried::Not { why, last: None });
         };
         let ids: Vec<_> = newest.iter().map(|one| one.guid.clone()).collect();
-        let known = self.finder.known(&ids, Utc::now()).await?;
+        let known = self.finder.known(&ids).await?;
         let Some(again) = newest.iter().find(|one| known.contains(&one.guid)) else {
             let why = "none of what GitHub delivered to the app of late came in here".to_owned();
             let answered = self.answered(APP, last).await?;

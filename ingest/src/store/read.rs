@@ -1,14 +1,11 @@
 //! Deliveries, as people ask for them.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use contracts::Code;
 use sqlx::{PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::page::{Ambiguous, Listed, Repeat};
-
-/// How far back a delivery is looked for by a sender's id that no index has.
-const BACK: TimeDelta = TimeDelta::days(7);
 
 /// What came, as it came.
 #[derive(Debug, Clone)]
@@ -114,27 +111,31 @@ pub(crate) async fn by_ids(pool: &PgPool, ids: &[Uuid]) -> Result<Vec<Listed>, s
     rows.iter().map(listed).collect()
 }
 
-/// Those of which a person may speak: by our id, by the event, by the sender's id, also of one that
-/// was told again, or by a commit or its beginning.
+/// Senders' ids have an index for what gave an event and another for what gave none, both by source.
+pub(super) const MEANT: &str = "where id in (
+         select $1::uuid
+         union all select id from deliveries where fact_id = $1
+         union all select delivery from repeats where sender_id = $2
+         union all select delivery from replays where event = $1
+         union all select id from deliveries
+             where source = any($3) and sender_id = $2 and verdict = 'accepted'
+         union all select id from deliveries
+             where source = any($3) and sender_id = $2 and verdict <> 'accepted'
+     ) order by id limit 100";
+
+/// Those of which a person may speak: by our id, by the event, by the id that one of these senders
+/// gave it, also of one that was told again.
 pub(crate) async fn meant(
     pool: &PgPool,
     word: &str,
-    now: DateTime<Utc>,
+    sources: &[&str],
 ) -> Result<Vec<Listed>, sqlx::Error> {
-    let rows = sqlx::query(statement(
-        "where id in (
-             select $1::uuid
-             union all select id from deliveries where fact_id = $1
-             union all select delivery from repeats where sender_id = $2
-             union all select delivery from replays where event = $1
-             union all select id from deliveries where sender_id = $2 and id >= $3
-         ) order by id limit 100",
-    ))
-    .bind(Uuid::parse_str(word).ok())
-    .bind(word)
-    .bind(first_id(now - BACK))
-    .fetch_all(pool)
-    .await?;
+    let rows = sqlx::query(statement(MEANT))
+        .bind(Uuid::parse_str(word).ok())
+        .bind(word)
+        .bind(sources)
+        .fetch_all(pool)
+        .await?;
     rows.iter().map(listed).collect()
 }
 
@@ -158,25 +159,19 @@ pub(crate) async fn of_commit(pool: &PgPool, start: &str) -> Result<Vec<Listed>,
     rows.iter().map(listed).collect()
 }
 
+pub(super) const KNOWN: &str = "select sender_id from deliveries
+         where source = $1 and sender_id = any($2) and verdict = 'accepted'
+     union select sender_id from repeats where sender_id = any($2)
+     union select sender_id from deliveries
+         where source = $1 and sender_id = any($2) and verdict <> 'accepted'";
+
 /// Which of these ids of a sender have come, one way or another.
 pub(crate) async fn known(
     pool: &PgPool,
     source: &str,
     ids: &[String],
-    now: DateTime<Utc>,
 ) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar(
-        "select sender_id from deliveries
-             where source = $1 and sender_id = any($2) and verdict = 'accepted'
-         union select sender_id from repeats where sender_id = any($2)
-         union select sender_id from deliveries
-             where id >= $3 and source = $1 and sender_id = any($2)",
-    )
-    .bind(source)
-    .bind(ids)
-    .bind(first_id(now - BACK))
-    .fetch_all(pool)
-    .await
+    sqlx::query_scalar(KNOWN).bind(source).bind(ids).fetch_all(pool).await
 }
 
 /// Who told again what this delivery told.

@@ -503,3 +503,41 @@ async fn deliveries_of_a_time_are_read_without_those_before_it() {
     let bounds = "Index Cond: ((id >= $1) AND (id < $2))";
     assert!(plan.iter().any(|line| line.contains(bounds)), "{plan:#?}");
 }
+
+#[tokio::test]
+async fn a_sender_s_id_is_looked_for_by_an_index_whatever_became_of_the_delivery() {
+    let house = House::open().await;
+    sqlx::raw_sql(
+        "insert into deliveries (id, source, sender_id, fact_id, content_key, kind, received_at,
+             verdict, code, message, secret)
+         select gen_random_uuid(), 'github', 'd-' || number, gen_random_uuid(), '', 'push', now(),
+             case when number % 10 = 0 then 'kept' else 'accepted' end, '', '', 0
+         from generate_series(1, 20000) number;
+         analyze deliveries",
+    )
+    .execute(&house.pool)
+    .await
+    .unwrap();
+    let mut connection = house.pool.acquire().await.unwrap();
+    let meant = read::statement(read::MEANT).0;
+    for (name, statement, asked) in [
+        ("known", read::KNOWN, "'github', array['d-10', 'd-11', 'd-20001']"),
+        ("meant", meant.as_str(), "null, 'd-10', array['github', 'gitlab']"),
+    ] {
+        let prepare = sqlx::AssertSqlSafe(format!("prepare {name} as {statement}"));
+        sqlx::raw_sql(prepare).execute(&mut *connection).await.unwrap();
+        let explain = sqlx::AssertSqlSafe(format!("explain execute {name} ({asked})"));
+        let plan = sqlx::raw_sql(explain).fetch_all(&mut *connection).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("deliveries_sender_kept"), "{plan}");
+        assert!(plan.contains("deliveries_sender "), "{plan}");
+        assert!(!plan.contains("Seq Scan on deliveries"), "{plan}");
+    }
+    let ids = ["d-10", "d-11", "d-20001"].map(str::to_owned);
+    let mut known = read::known(&house.pool, "github", &ids).await.unwrap();
+    known.sort_unstable();
+    assert_eq!(known, ["d-10", "d-11"]);
+    let meant = read::meant(&house.pool, "d-10", &["gitlab", "github"]).await.unwrap();
+    assert_eq!((meant.len(), meant[0].verdict.as_str()), (1, "kept"));
+}
