@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bus::{Problem, ProblemKind};
+use bus::{Command, Problem, ProblemKind};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    Envelope, Message,
+    Envelope, Message, Outgoing,
     change::{ChangeProposed, ChangePushed},
     hook::ReplayDeliveries,
     plain,
@@ -23,6 +23,7 @@ use crate::{
     ping::{self, Pinger},
     reach::Reach,
     reconcile::Sent,
+    record,
     replay::{self, Again},
     signature::fingerprint,
     source::Kind,
@@ -177,8 +178,7 @@ impl Desk {
         let door = |door: &crate::door::Door| {
             // The sender does not sign with the doctor's.
             let of_doctor = self.reach.secrets.of(door.source.kind);
-            let of_doctor =
-                of_doctor.map(|secret| fingerprint(secret.expose_secret().as_bytes()));
+            let of_doctor = of_doctor.map(|secret| fingerprint(secret.expose_secret().as_bytes()));
             let usage = door.keys.usage().into_iter();
             let usage = usage.filter(|usage| Some(&usage.fingerprint) != of_doctor.as_ref());
             let secrets = usage
@@ -236,7 +236,7 @@ impl Desk {
 
     /// `delivery.replay`: reads deliveries again.
     pub(crate) async fn replay(&self, body: Value) -> Result<Value, Problem> {
-        let asked: ReplayDeliveries = bus::read(body)?;
+        let Command { id: command, command: asked } = bus::read::<Command<ReplayDeliveries>>(body)?;
         let most = usize::try_from(LIMIT_MAX).unwrap_or(usize::MAX);
         if asked.deliveries.is_empty() || asked.deliveries.len() > most {
             let text = format!("name between 1 and {LIMIT_MAX} deliveries");
@@ -249,18 +249,26 @@ impl Desk {
         {
             return Err(unknown(&missing.to_string()));
         }
+        let now = Utc::now();
         let mut told = Vec::with_capacity(found.len());
+        let mut events = Vec::new();
         for delivery in &found {
-            told.push(self.again(delivery, &asked).await?);
+            let (mut reread, again) = self.again(delivery).await?;
+            if !asked.dry_run && !again.is_empty() {
+                // Of its own: who handled the first would take it for the same.
+                let id = Uuid::new_v5(&command, delivery.id.as_bytes());
+                reread.event = Some(id);
+                events.push((delivery.id, record::events(id, again, now, None)));
+            }
+            told.push(reread);
         }
+        // All or nothing, so that who has to ask again knows what is left.
+        replays::keep(&self.pool, &asked.by, events, now).await.map_err(away)?;
         Ok(plain(&Replayed { dry_run: asked.dry_run, deliveries: told }))
     }
 
-    async fn again(
-        &self,
-        delivery: &Listed,
-        asked: &ReplayDeliveries,
-    ) -> Result<page::Reread, Problem> {
+    /// A delivery as it is read now, and what follows from it.
+    async fn again(&self, delivery: &Listed) -> Result<(page::Reread, Vec<Outgoing>), Problem> {
         let told = |code: &str, message: String| page::Reread {
             delivery: delivery.clone(),
             verdict: None,
@@ -272,16 +280,13 @@ impl Desk {
         };
         let Reread { before, again } = match self.reread(delivery).await? {
             Ok(reread) => reread,
-            Err((code, text)) => return Ok(told(code, text)),
+            Err((code, text)) => return Ok((told(code, text), Vec::new())),
         };
         let mut told = told(again.code, again.message.clone());
         told.verdict = Some(again.verdict.to_owned());
         told.difference = replay::difference(delivery, before.as_deref(), &again);
         told.uncompared = before.is_none().then(|| FORGOTTEN.to_owned());
-        if !asked.dry_run && !again.events.is_empty() {
-            told.event = Some(self.publish(delivery, again, &asked.by).await.map_err(away)?);
-        }
-        Ok(told)
+        Ok((told, again.events))
     }
 
     /// Reads a delivery once more; or says why it cannot be.
@@ -335,20 +340,6 @@ impl Desk {
             Some(Change { pushed: pushed.cloned(), proposed: proposed.cloned(), event })
         });
         Ok(plain(&told.collect::<Vec<_>>()))
-    }
-
-    /// Under an id of its own: who handled the first would take it for the same.
-    async fn publish(
-        &self,
-        delivery: &Listed,
-        again: Again,
-        by: &str,
-    ) -> Result<Uuid, sqlx::Error> {
-        let id = Uuid::now_v7();
-        let now = Utc::now();
-        let answers = crate::record::events(id, again.events, now, None);
-        replays::keep(&self.pool, (delivery.id, by), &answers, now).await?;
-        Ok(id)
     }
 }
 

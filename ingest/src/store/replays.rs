@@ -30,22 +30,33 @@ pub(crate) async fn of(pool: &PgPool, delivery: Uuid) -> Result<Vec<Uuid>, sqlx:
         .await
 }
 
-/// Remembers events that come of reading a delivery again: the relay publishes them.
+/// Remembers events that come of reading deliveries again, all or none: the relay publishes them.
+/// What is told twice is remembered once.
 pub(crate) async fn keep(
     pool: &PgPool,
-    (delivery, by): (Uuid, &str),
-    answers: &Answers,
+    by: &str,
+    events: Vec<(Uuid, Answers)>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let Some(row) = remembered("ingest.replay", answers, now) else { return Ok(()) };
+    let row = |(delivery, answers): (Uuid, Answers)| {
+        Some((delivery, remembered("ingest.replay", &answers, now)?))
+    };
+    let (deliveries, rows): (Vec<_>, Vec<_>) = events.into_iter().filter_map(row).unzip();
+    if rows.is_empty() {
+        return Ok(());
+    }
     let mut transaction = pool.begin().await?;
-    sqlx::query("insert into replays (event, delivery, at, by) values ($1, $2, $3, $4)")
-        .bind(row.event_id)
-        .bind(delivery)
-        .bind(now)
-        .bind(by)
-        .execute(&mut *transaction)
-        .await?;
-    ::store::remember(&mut transaction, &[row]).await?;
+    sqlx::query(
+        "insert into replays (event, delivery, at, by)
+         select event, delivery, $3, $4 from unnest($1::uuid[], $2::uuid[]) as row (event, delivery)
+         on conflict on constraint replays_once do nothing",
+    )
+    .bind(rows.iter().map(|row| row.event_id).collect::<Vec<_>>())
+    .bind(deliveries)
+    .bind(now)
+    .bind(by)
+    .execute(&mut *transaction)
+    .await?;
+    ::store::remember(&mut transaction, &rows).await?;
     transaction.commit().await
 }

@@ -376,13 +376,14 @@ async fn old_deliveries_go_with_all_that_hangs_on_them_and_what_is_younger_stays
     let house = House::open().await;
     let first = house.send(github("push", "d-1", PUSH)).await;
     house.send(github("push", "d-again", PUSH)).await;
-    let (pool, by) = (&house.pool, (first.delivery(), "jane"));
+    let pool = &house.pool;
     let events = crate::store::replays::first_events(
         pool,
         first.body["event"].as_str().unwrap().parse().unwrap(),
     );
     let answers = record::under(Uuid::now_v7(), &events.await.unwrap().unwrap());
-    replays::keep(pool, by, &answers, Utc::now()).await.unwrap();
+    let again = vec![(first.delivery(), answers)];
+    replays::keep(pool, "jane", again, Utc::now()).await.unwrap();
     let hanging = ["deliveries", "contents", "repeats", "replays"];
     for table in hanging {
         assert_eq!(house.count(table).await, 1, "{table}");

@@ -218,6 +218,42 @@ async fn a_delivery_read_again_gives_an_event_of_its_own_and_a_dry_run_none() {
 }
 
 #[tokio::test]
+async fn of_a_command_all_deliveries_are_read_again_or_none_and_once() {
+    let ingest = Running::start().await;
+    let mut deliveries = Vec::new();
+    for branch in ["one", "two"] {
+        let (_, answer) = ingest.push(branch, &push_to(branch)).await;
+        deliveries.push(answer["delivery"].as_str().unwrap().parse::<Uuid>().unwrap());
+    }
+    let store = Store::connect(&ingest.store, "ingest").await.unwrap();
+    let refuse = format!(
+        "create function refuse() returns trigger language plpgsql as
+             $$ begin raise exception 'the disk is full'; end $$;
+         create trigger refuse before insert on replays for each row
+             when (new.delivery = '{}') execute function refuse()",
+        deliveries[1]
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(refuse)).execute(store.pool()).await.unwrap();
+    let asked = ReplayDeliveries { deliveries, dry_run: false, by: "ada".to_owned() };
+    let replay = async |id: Uuid| ingest.bus.command(id, &asked).await.unwrap();
+    let count = async || -> i64 {
+        let counted = sqlx::query_scalar("select count(*) from replays").fetch_one(store.pool());
+        counted.await.unwrap()
+    };
+    let refused = replay(Uuid::from_u128(1)).await.unwrap_err();
+    assert!(refused.message.contains("the disk is full"), "{refused}");
+    assert_eq!(count().await, 0);
+
+    sqlx::raw_sql("drop trigger refuse on replays").execute(store.pool()).await.unwrap();
+    let told = replay(Uuid::from_u128(1)).await.unwrap();
+    assert_eq!(replay(Uuid::from_u128(1)).await.unwrap(), told);
+    assert_eq!(count().await, 2);
+    replay(Uuid::from_u128(2)).await.unwrap();
+    assert_eq!(count().await, 4);
+    ingest.stop().await;
+}
+
+#[tokio::test]
 async fn what_was_refused_stays_refused_when_it_is_read_again() {
     let mut settings = Settings::default();
     settings.senders.github.scoped_secrets =

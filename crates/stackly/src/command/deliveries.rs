@@ -213,7 +213,9 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
         let (deliveries, by) = (some.to_vec(), by.clone());
         let order = ReplayDeliveries { deliveries, dry_run: options.dry_run, by };
         let answer = desk.order(&order).await;
-        let mut answer = answer.map_err(|failure| stopped(failure, told.len(), some))?;
+        // Of a dry run nothing came that would come again.
+        let done = if options.dry_run { 0 } else { told.len() };
+        let mut answer = answer.map_err(|failure| stopped(failure, done, some))?;
         if let Value::Array(some) = answer["deliveries"].take() {
             told.extend(some);
         }
@@ -245,13 +247,16 @@ pub(super) async fn that_came(mut which: Value, desk: &Desk) -> Result<Vec<Liste
     }
 }
 
-/// What to do where some were read again and the next were not.
+/// What to do where some were read again and the next perhaps: the service may have done it and been
+/// unable to say so.
 fn stopped(failure: Failure, done: usize, next: &[Uuid]) -> Failure {
     match (done, next.first()) {
-        (1.., Some(next)) => Failure::Problem {
+        (1.., Some(first)) => Failure::Problem {
             code: failure.code().to_owned(),
             message: format!(
-                "{done} were read again, and from {next} on none: {}; go on from when that came",
+                "{done} were read again, and of the next {}, from {first} on, either all or none: {}; \
+                 if `stackly why {first}` tells of no event that came of it, go on from when that came",
+                next.len(),
                 failure.text()
             ),
         },

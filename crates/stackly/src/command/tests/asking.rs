@@ -315,6 +315,23 @@ async fn a_thousand_deliveries_and_more_are_read_again_page_by_page() {
 }
 
 #[tokio::test]
+async fn where_reading_again_stops_it_is_said_that_the_next_may_have_been_read() {
+    let at = Installation::new().await;
+    let ids: Vec<_> = (1..=300).map(|id| Uuid::from_u128(id).to_string()).collect();
+    at.service("stackly.cmd.delivery.replay", |body| match body["deliveries"].as_array() {
+        Some(ids) if ids.len() < 250 => Err(Problem::unavailable("the database is away")),
+        _ => Ok(json!({ "dry_run": false, "deliveries": vec![Value::Null; 250] })),
+    })
+    .await;
+    let named: Vec<_> = ids.iter().map(String::as_str).collect();
+    let asked = [&["deliveries", "replay"][..], &named, &["--as", "ada"]].concat();
+    let failure = at.run(&asked).await.result.unwrap_err();
+    let says = format!("250 were read again, and of the next 50, from {} on, either", named[250]);
+    assert!(failure.text().contains(&says), "{}", failure.text());
+    assert!(failure.text().contains("the database is away"), "{}", failure.text());
+}
+
+#[tokio::test]
 async fn deliveries_are_shown_and_read_again() {
     let at = Installation::new().await;
     at.service("stackly.ask.ingest.delivery", |body| match body["about"].as_str() {
