@@ -21,9 +21,10 @@ pub(crate) const SIGNATURE: &str = "x-signature-256";
 /// HMAC-SHA1 of the body: looked at only where configuration says so and the other is absent.
 pub(crate) const SIGNATURE_SHA1: &str = "x-signature";
 
-/// Two equal internal errors within this time are one. They carry neither id nor time: without a
-/// bound a fault that comes back next week would not be heard, with none at all Spacelift's three
-/// retries would be heard as four faults.
+/// Equal internal errors of one such stretch of the clock are one. They carry neither id nor time:
+/// without a bound a fault that comes back next week would not be heard, with none at all Spacelift's
+/// three retries would be heard as four faults. Retries on both sides of a full ten minutes are heard
+/// as two, which is one alert too many at the worst.
 const ALERT_REPEATS_WITHIN: TimeDelta = TimeDelta::minutes(10);
 
 /// The fields of every kind, each unread until it is known which kind it is: a notification policy

@@ -135,6 +135,7 @@ fn an_internal_error_alerts_and_alerts_again_when_it_comes_back() {
     let key = |seconds| read_at(INTERNAL_ERROR.as_bytes(), seconds).content_key;
     assert_eq!(key(0), key(30));
     assert_ne!(key(0), key(86_400));
+    assert_ne!(key(599), key(600), "a retry over a full ten minutes is another");
 }
 
 #[test]
