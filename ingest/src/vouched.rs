@@ -68,8 +68,9 @@ fn id(person: &Person, headers: &HeaderMap) -> Uuid {
     let key = headers.get(IDEMPOTENCY_KEY).map(HeaderValue::as_bytes);
     match key.filter(|key| !key.is_empty()) {
         Some(key) => {
-            let name = [person.subject.as_bytes(), b"/", key].concat();
-            Uuid::new_v5(&contracts::id::NAMESPACE, &name)
+            // With its length: `a` and `b/c` are not `a/b` and `c`.
+            let subject = format!("{}/{}/", person.subject.len(), person.subject);
+            Uuid::new_v5(&contracts::id::NAMESPACE, &[subject.as_bytes(), key].concat())
         }
         None => Uuid::now_v7(),
     }
@@ -119,4 +120,23 @@ pub(crate) fn says(status: StatusCode, code: &str, message: &str) -> Box<Respons
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(5));
     }
     Box::new(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_the_same_word_of_one_person_and_of_nobody_else() {
+        let said = |subject: &str, key: &str| {
+            let (name, groups) = (String::new(), Vec::new());
+            let person = Person { name, groups, subject: subject.to_owned() };
+            let headers =
+                [(header::HeaderName::from_static(IDEMPOTENCY_KEY), key.parse().unwrap())];
+            id(&person, &HeaderMap::from_iter(headers))
+        };
+        assert_eq!(said("a", "b/c"), said("a", "b/c"));
+        assert_ne!(said("a", "b/c"), said("a/b", "c"));
+        assert_ne!(said("a", ""), said("a", ""), "without a key each is its own");
+    }
 }
