@@ -19,7 +19,8 @@ impl Moves<'_> {
             let tally = self.chain.tally(wave);
             let rule = self.chain.rules.of(wave, &self.chain.steps);
             if tally.bad > rule.failures {
-                return self.stop_later_waves(name, tally, rule.failures);
+                self.stop_later_waves(name, tally, rule.failures);
+                break;
             }
             if tally.open > 0 {
                 return;
@@ -38,6 +39,19 @@ impl Moves<'_> {
             if self.chain.course.rollout.stage.is_some() || self.is_paused() {
                 return;
             }
+        }
+        if self.awaited_wave().is_none() {
+            self.stop_waiting();
+        }
+    }
+
+    /// A wave waits for nothing any more: whoever waits for it later has all of it begin anew, since
+    /// what was asked meanwhile has said nothing to anybody.
+    fn stop_waiting(&mut self) {
+        let rollout = &mut self.chain.course.rollout;
+        if rollout.stage.take().is_some() {
+            rollout.asked.clear();
+            self.chain.changes.chain = true;
         }
     }
 
@@ -109,11 +123,9 @@ impl Moves<'_> {
 
     /// A step begins again: what its wave was waiting for begins anew, when it has ended.
     pub(super) fn unsettle(&mut self, at: usize) {
-        let is_of_it = self.chain.current_wave().is_some_and(|wave| wave.steps.contains(&at));
-        let rollout = &mut self.chain.course.rollout;
-        if is_of_it && rollout.stage.take().is_some() {
-            rollout.asked.clear();
-            self.chain.changes.chain = true;
+        let wave = self.chain.current_wave();
+        if wave.is_some_and(|wave| wave.steps.contains(&at)) {
+            self.stop_waiting();
         }
     }
 

@@ -272,6 +272,15 @@ fn whenever_a_person_pauses_resumes_or_looks_again_waves_keep_their_order() {
 }
 
 #[test]
+fn whenever_a_chain_of_waves_is_cancelled_and_tried_again_it_ends_and_no_wave_begins_too_early() {
+    let orders = [OrderKind::Cancel, OrderKind::Retry].map(|kind| (kind, false)).to_vec();
+    let bounds =
+        Bounds { narrow: true, plain: true, rules: checked(), orders, ..Bounds::default() };
+    holds(waves(), bounds.clone(), 500);
+    holds(waves(), Bounds { orders_about: Some("b"), ..bounds }, 500);
+}
+
+#[test]
 fn what_is_tried_again_brings_back_the_later_waves_and_starts_none_too_early() {
     let orders = vec![(OrderKind::Retry, false)];
     holds(waves(), Bounds { narrow: true, orders, ..Bounds::default() }, 300);

@@ -353,6 +353,39 @@ fn what_is_cancelled_waits_for_no_wave() {
 }
 
 #[test]
+fn what_is_cancelled_while_its_health_is_looked_at_is_looked_at_anew_when_it_is_tried_again() {
+    let mut chain = asked();
+    chain.tell(chain.order(OrderKind::Cancel, None, false));
+    assert_eq!(chain.chain().state, ChainState::Canceled);
+    assert!(chain.refused(answered(&chain, Some(1), true)).contains("does not wait"));
+
+    let said = chain.tell(chain.order(OrderKind::Retry, None, false));
+    assert_eq!(said, ["chain.started", "chain.ordered -", "check.asked smoke-tests shop"]);
+    assert_eq!(reason(&chain, "c").0, Code::CheckingHealth);
+    assert!(chain.refused(answered(&chain, Some(1), true)).contains("does not wait"));
+    assert_eq!(chain.tell(answered(&chain, Some(2), true)), ["gate.requested before_plan c"]);
+}
+
+#[test]
+fn a_wave_nobody_waits_for_any_more_neither_soaks_nor_wakes_its_chain() {
+    let mut chain = ChainFixture::of(&[("a", &[]), ("b", &[]), ("c", &[])])
+        .labelled("a", "stackly:wave=1")
+        .labelled("c", "stackly:wave=2")
+        .gating()
+        .ruled(soaking(600, &["shop"]))
+        .admitted();
+    chain.bring("a", S::Finished);
+    assert!(wake_at(chain.chain()).is_some());
+    chain.tell(chain.order(OrderKind::Cancel, Some("c"), false));
+    assert_eq!(chain.chain().state, ChainState::Running, "b is at work");
+    assert_eq!(wake_at(chain.chain()), None);
+    assert_eq!(chain.chain().course.rollout.stage, None);
+
+    chain.tell(chain.order(OrderKind::Retry, Some("c"), false));
+    assert_eq!(reason(&chain, "c").0, Code::Soaking, "as if it had just ended");
+}
+
+#[test]
 fn canaries_go_first() {
     let chain = ChainFixture::diamond().labelled("b", "stackly:canary").running();
     assert_eq!(chain.states(), "a gating_plan, b waiting, c waiting, d waiting");
