@@ -177,6 +177,8 @@ pub(crate) struct Wanting {
     pub(crate) it: Taken,
     pub(crate) rank: i16,
     pub(crate) since: DateTime<Utc>,
+    /// It waits for nothing but a place; whoever does not may not be able to take one.
+    pub(crate) queues: bool,
 }
 
 /// The places there are, who has them, and who gets those that are free.
@@ -200,8 +202,9 @@ struct Full {
 
 impl Turns {
     /// Gives the free places away: by rank, then to the space, or the team, that has the fewest runs,
-    /// then to who waits longest. Who is kept back by one limit keeps nobody else from another. The
-    /// last places may be kept for those that have no run; a broken glass may have them, too.
+    /// then to who waits longest; and what is left to those that may have other things to wait for.
+    /// Who is kept back by one limit keeps nobody else from another. The last places may be kept for
+    /// those that have no run; a broken glass may have them, too.
     pub(crate) fn of(limits: &Numbers<'_>, taken: Vec<Taken>, mut wanting: Vec<Wanting>) -> Self {
         let mut counts: HashMap<String, usize> = HashMap::new();
         let mut shares: HashMap<String, usize> = HashMap::new();
@@ -222,7 +225,7 @@ impl Turns {
             wanting.retain(has_place);
             let order = |step: &Wanting| {
                 let share = shares.get(&step.it.share).copied().unwrap_or_default();
-                (step.rank, share, step.since, step.it.chain)
+                (!step.queues, step.rank, share, step.since, step.it.chain)
             };
             let next = (0..wanting.len()).min_by_key(|&place| order(&wanting[place]));
             let Some(next) = next else { break };

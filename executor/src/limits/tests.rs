@@ -31,7 +31,7 @@ fn of(limits: &Limits, chain: u128, space: &str) -> Taken {
 
 fn wanting(limits: &Limits, chain: u128, space: &str, rank: i16) -> Wanting {
     let since = at(i64::try_from(chain).unwrap());
-    Wanting { it: of(limits, chain, space), rank, since }
+    Wanting { it: of(limits, chain, space), rank, since, queues: true }
 }
 
 fn next(limits: &Limits, taken: &[Taken], queue: &[Wanting]) -> Vec<u128> {
@@ -184,8 +184,7 @@ fn places_are_shared_out_by_teams_where_a_label_says_so_and_by_spaces_otherwise(
     };
     let waits = |chain, team| Wanting {
         it: in_one_space(chain, team),
-        rank: 1,
-        since: at(i64::try_from(chain).unwrap()),
+        ..wanting(&limits, chain, "root", 1)
     };
     let taken = [in_one_space(1, Some("big"))];
     let crowd = [waits(2, Some("big")), waits(3, Some("big")), waits(4, Some("small"))];
@@ -253,11 +252,22 @@ fn code_limits_the_providers_and_the_accounts_that_others_use_too() {
 }
 
 #[test]
+fn who_may_have_other_things_to_wait_for_keeps_no_place_from_those_that_queue() {
+    let limits = limits(3, &[]);
+    let taken = [of(&limits, 1, "big")];
+    let early = Wanting { queues: false, ..wanting(&limits, 2, "small", URGENT) };
+    let queue = [wanting(&limits, 3, "big", 1), wanting(&limits, 4, "big", 2)];
+    assert_eq!(next(&limits, &taken, &[&[early.clone()], &queue[..]].concat()), [3, 4]);
+    assert_eq!(next(&limits, &taken, &[early, queue[0].clone()]), [2, 3], "what is left is its");
+}
+
+#[test]
 fn who_waits_by_a_number_that_code_says_is_told_whose_code_it_is() {
     let nothing = Limits::default();
     let (says, other) = (labelled("shop-prod", Some(1)), labelled("shop-test", None));
     let numbers = Numbers::new(&nothing, [&says, &other]);
-    let queue = Wanting { it: held(&numbers, 2, &other), rank: 1, since: at(0) };
+    let it = held(&numbers, 2, &other);
+    let queue = Wanting { it, rank: 1, since: at(0), queues: true };
     let turns = Turns::of(&numbers, vec![held(&numbers, 1, &says)], vec![queue.clone()]);
 
     let said = turns.kept_back(&queue.it).unwrap().to_string();

@@ -61,9 +61,14 @@ impl Queue {
             .execute(&mut *connection)
             .await?;
         let mut there = self.there(connection).await?;
-        // Those of mine that queue already are among them, unless others stand before them.
-        let queues = |it: &&Asks| !there.queue.iter().any(|other| other.is_for(it));
-        let others: Vec<Asks> = mine.iter().filter(queues).cloned().collect();
+        // Those of mine that queue already are among them, unless others stand before them. Whose stack
+        // is not free cannot go, and keeps no place from others.
+        let is_held = |it: &Asks| {
+            let held = chains.get(&it.chain.0).and_then(|chain| chain.busy.get(&it.planned.stack));
+            held.is_some_and(Option::is_some)
+        };
+        let may_go = |it: &&Asks| !is_held(it) && !there.queue.iter().any(|other| other.is_for(it));
+        let others: Vec<Asks> = mine.iter().filter(may_go).cloned().collect();
         there.queue.extend(others);
         let numbers = there.numbers(&self.limits);
         let turns = there.turns(&numbers);
@@ -102,7 +107,7 @@ impl Queue {
         for Place { step, rank, since, queues } in rows {
             let planned = known.get(&step).ok_or(sqlx::Error::RowNotFound)?.clone();
             let all = if queues { &mut there.queue } else { &mut there.taken };
-            all.push(Asks { chain: ChainId(step.0), planned, rank, since });
+            all.push(Asks { chain: ChainId(step.0), planned, rank, since, queues });
         }
         *self.planned.lock().expect("no holder panics") = known;
         Ok(there)
@@ -126,6 +131,7 @@ fn wanting(chain: &Chain) -> impl Iterator<Item = Asks> + '_ {
             planned: Arc::new(step.planned.clone()),
             rank: rank(chain, step),
             since: if is_queued { step.since } else { Utc::now() },
+            queues: is_queued,
         }
     })
 }
@@ -137,6 +143,8 @@ struct Asks {
     planned: Arc<PlannedStep>,
     rank: i16,
     since: DateTime<Utc>,
+    /// It has nothing else to wait for.
+    queues: bool,
 }
 
 impl Asks {
@@ -167,7 +175,10 @@ impl There {
     }
 
     fn turns(&self, numbers: &Numbers<'_>) -> Turns {
-        let wanting = |it: &Asks| Wanting { it: it.taken(numbers), rank: it.rank, since: it.since };
+        let wanting = |asks: &Asks| {
+            let Asks { rank, since, queues, .. } = *asks;
+            Wanting { it: asks.taken(numbers), rank, since, queues }
+        };
         let taken = self.taken.iter().map(|it| it.taken(numbers)).collect();
         Turns::of(numbers, taken, self.queue.iter().map(wanting).collect())
     }

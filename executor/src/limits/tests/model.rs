@@ -54,6 +54,7 @@ impl World {
             it: taken(limits, number),
             rank: 1,
             since: at(i64::try_from(place).unwrap()),
+            queues: true,
         });
         Turns::of(&Numbers::new(limits, []), running, wanting.collect())
     }

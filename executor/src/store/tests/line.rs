@@ -89,6 +89,23 @@ async fn two_that_are_decided_together_do_not_get_the_same_place() {
 }
 
 #[tokio::test]
+async fn a_free_place_is_kept_for_nobody_who_could_not_take_it() {
+    let mut plan = planned(1, &[("held", &[]), ("asks", &[]), ("queues", &[])]);
+    plan.steps[1].space = "small".into();
+    let waits = ChainFixture::planned_as(plan).running();
+    let waits = waits.with("held", S::Queued).with("queues", S::Queued);
+    assert_eq!(waits.states(), "held queued, asks gating_plan, queues queued");
+    let runs = chain(2, &["held"]).with("held", S::Planning);
+    let database = Database::limited(limits(2)).await;
+    database.save(&[&runs, &waits]).await.unwrap();
+    assert_eq!(next(&database).await, [1]);
+    let held = database.holders(1).await;
+    assert!(!held.contains_key("queues"), "{held:?}");
+    assert_eq!(held["held"].1, Hold::Runs);
+    assert!(matches!(held["asks"].1, Hold::Places(_)), "the last place is not for it");
+}
+
+#[tokio::test]
 async fn what_is_limited_no_more_does_not_wait_for_ever() {
     let database = Database::limited(limits(1)).await;
     let runs = chain(1, &["a"]).with("a", S::Planning);
