@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fmt};
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    Reason, StackId, Text,
+    Code, Reason, StackId, Text,
     chain::{ChainKind, PlannedStep},
     label,
     step::StepState,
@@ -297,7 +297,12 @@ impl Chain {
     pub(crate) fn tally(&self, wave: &Wave) -> Tally {
         let steps = || wave.steps.iter().map(|&at| &self.steps[at]);
         let is_bad = |step: &&Step| step.state.is_terminal() && step.state != StepState::Finished;
-        let has_changed = |step: &&Step| step.run.is_some() && !step.course.unchanged;
+        // A run of another chain, or of an earlier attempt, may have changed something, too.
+        let has_run = |step: &Step| {
+            let is_shared = step.reason.code == Code::RunShared;
+            step.run.is_some() || is_shared || step.course.attempt > 1
+        };
+        let has_changed = |step: &&Step| has_run(step) && !step.course.unchanged;
         Tally {
             steps: wave.steps.len(),
             open: steps().filter(|step| !step.state.is_terminal()).count(),

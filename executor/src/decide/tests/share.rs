@@ -24,7 +24,7 @@ fn names(stacks: &[&str]) -> BTreeSet<StackId> {
 }
 
 /// A run of chain 2 has done the work of a step, as it did of these before it.
-fn shared(mut chain: ChainFixture, stack: &str, through: &[&str]) -> ChainFixture {
+pub(super) fn shared(mut chain: ChainFixture, stack: &str, through: &[&str]) -> ChainFixture {
     let labels = chain.step(stack).planned.labels.iter().cloned().collect();
     let by = contracts::ChainId(Uuid::from_u128(2));
     let shared = Shared { chain: by, run: run_of("other"), through: names(through), labels };

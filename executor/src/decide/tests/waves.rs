@@ -6,6 +6,7 @@ use contracts::{
     Code, chain::ChainState, gate::Outcome, order::OrderKind, run::RunState, step::StepState as S,
 };
 
+use super::share::shared;
 use crate::{
     Input,
     checks::Hook,
@@ -112,6 +113,31 @@ fn a_wave_in_which_nothing_changed_need_not_soak() {
     chain.finds_nothing("a");
     let said = chain.finds_nothing("b");
     assert_eq!(said, ["step.finished b finished", "gate.requested before_plan c"]);
+}
+
+#[test]
+fn a_wave_soaks_also_if_a_run_of_another_chain_did_its_work() {
+    let chain = ChainFixture::of(&[("a", &[]), ("b", &["a"]), ("c", &[])]).following();
+    let chain = chain.labelled("b", "stackly:wave=1").labelled("c", "stackly:wave=2");
+    let chain = chain.gating().ruled(soaking(600, &[])).admitted();
+    let mut chain = shared(chain, "b", &[]);
+    chain.bring("a", S::Finished);
+    chain.tell(chain.gate_says("b", Outcome::Pass));
+    assert_eq!(reason(&chain, "b").0, Code::RunShared);
+    assert_eq!(reason(&chain, "c").0, Code::Soaking);
+}
+
+#[test]
+fn a_wave_soaks_also_if_only_an_earlier_attempt_of_it_changed_something() {
+    let rules = Rules { failures: Failures::Count(1), ..soaking(600, &[]) };
+    let mut chain = waves().ruled(rules).admitted();
+    chain.finds_nothing("b");
+    chain.bring("a", S::Applying);
+    chain.tell(chain.reported("a", RunState::Failed, 9));
+    chain.tell(chain.order(OrderKind::Retry, Some("a"), false));
+    chain.tell(chain.gate_says("a", Outcome::Deny));
+    assert_eq!(chain.states(), "a denied, b finished, c waiting, d waiting");
+    assert_eq!(reason(&chain, "c").0, Code::Soaking);
 }
 
 #[test]
