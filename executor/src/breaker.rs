@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bus::{Answers, Problem};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{Code, Outgoing, StackId, catalogue::AccountAlerted, envelope::Cause, plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +16,9 @@ use crate::store::{Telling, tell_end_of_rest, tell_rest, told_rest};
 
 /// Under which name what is told of the account is remembered.
 const CONSUMER: &str = "executor-account";
+
+/// The same time, told twice, may differ by less: each time it is reckoned anew from two clocks.
+const ABOUT: TimeDelta = TimeDelta::seconds(1);
 
 /// Looks whether calls rest, tells it, and heeds what others tell. What was told stands in the database:
 /// the process that told it may be gone when calls go on.
@@ -29,7 +32,7 @@ pub(crate) struct Watch {
 /// What another process has found, and whether it is so here.
 #[derive(Debug, Clone, Copy)]
 struct Heard {
-    /// Until when that process makes no call: each time it has tried again, another.
+    /// Until about when that process makes no call: each time it has tried again, another.
     until: DateTime<Utc>,
     is_so_here: bool,
 }
@@ -68,7 +71,8 @@ impl Watch {
     async fn heed(&self, told: Option<Rest>) {
         let heard = *self.heard();
         let Some(rest) = told else { return self.spacelift.others_rest(None) };
-        let is_so_here = match heard.filter(|heard| heard.until == rest.until) {
+        let is_known = |heard: &Heard| (heard.until - rest.until).abs() < ABOUT;
+        let is_so_here = match heard.filter(is_known) {
             Some(heard) => heard.is_so_here,
             None => {
                 self.spacelift.others_rest(None);

@@ -63,37 +63,78 @@ async fn an_executor_makes_no_call_while_another_finds_that_calls_fail() {
     while spacelift.own_rest().is_none() {
         let _ = spacelift.who_am_i().await;
     }
-    let _watch = AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(Duration::from_millis(100));
-        loop {
-            ticks.tick().await;
-            another.look().await.unwrap();
-        }
-    }));
-    let resting = async || {
-        let answer = running.ask("spacelift", Value::Null).await;
-        answer.and_then(Result::ok).is_some_and(|calls| calls["resting"] == true)
-    };
-    let mut ticks = tokio::time::interval(Duration::from_millis(50));
-    while !resting().await {
-        ticks.tick().await;
-    }
+    let _watch = kept_up(another);
+    rests(&running).await;
 
     let chain = running.plan(&[("a", &[])]).await;
-    let rests = |page: &ChainPage| {
+    let its_call_rests = |page: &ChainPage| {
         let reason = page.steps_in_order[0].call_reason.as_ref();
         reason.is_some_and(|reason| reason.code == Code::CircuitOpen)
     };
-    running.until(chain, "its call rests", rests).await;
+    running.until(chain, "its call rests", its_call_rests).await;
     assert!(!running.spacelift.calls().contains_key("runTrigger"));
 
     // Each tries again by itself, and both go on.
     assert!(running.spacelift.remove_fault(outage));
     running.finished(chain).await;
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
     while spacelift.own_rest().is_some() {
         ticks.tick().await;
     }
     running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_executor_finds_is_tried_here_once_and_not_each_time_it_is_told() {
+    let running = Running::with(account(&["a"]), |config| {
+        config.spacelift.breaker_failures = 1_000;
+    })
+    .await;
+    let store = Store::connect(&running.config.store, CARD.service).await.unwrap();
+    let options = spacelift::Options {
+        breaker_failures: 2,
+        breaker_wait: Duration::from_secs(600),
+        ..running.config.spacelift.clone()
+    };
+    let spacelift = Client::new(&options).unwrap();
+    let another = Watch::new(spacelift.clone(), store.pool().clone(), &options.endpoint);
+    running.spacelift.add_fault(Fault::always(FaultKind::ServerError { status: 503 }));
+    while spacelift.own_rest().is_none() {
+        let _ = spacelift.who_am_i().await;
+    }
+    let _watch = kept_up(another);
+    rests(&running).await;
+
+    let requests = || running.spacelift.calls().values().sum::<u64>();
+    let before = requests();
+    let mut ticks = tokio::time::interval(Duration::from_secs(4));
+    ticks.tick().await;
+    ticks.tick().await;
+    assert_eq!(requests() - before, 0);
+    running.stop().await;
+}
+
+/// Another executor tells what it finds, again and again.
+fn kept_up(another: Watch) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        loop {
+            ticks.tick().await;
+            another.look().await.unwrap();
+        }
+    }))
+}
+
+/// Waits until the executor makes no calls.
+async fn rests(running: &Running) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    loop {
+        ticks.tick().await;
+        let answer = running.ask("spacelift", Value::Null).await;
+        if answer.and_then(Result::ok).is_some_and(|calls| calls["resting"] == true) {
+            return;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
