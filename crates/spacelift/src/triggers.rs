@@ -50,9 +50,12 @@ impl Client {
                 }
             }
             let page = data.search_stacks.page_info;
-            if !page.has_next_page || page.end_cursor == after {
+            if !page.has_next_page {
                 let policy = |(name, stacks)| TriggerPolicy { name, stacks };
                 return Ok(found.into_iter().map(policy).collect());
+            }
+            if page.end_cursor.is_none() || page.end_cursor == after {
+                return Err(Nature::Question.garbled("a next page without a way to it"));
             }
             after = page.end_cursor;
         }

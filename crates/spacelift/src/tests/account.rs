@@ -272,6 +272,23 @@ async fn policies_that_trigger_runs_are_found_with_the_stacks_they_are_attached_
 }
 
 #[tokio::test]
+async fn policies_that_trigger_runs_are_not_said_to_be_all_where_the_next_page_is_not_named() {
+    let listener = Listener::start(|request, _| match request.operation.as_str() {
+        "ExchangeApiKey" => token("jwt"),
+        "ListPolicies" => Reply::Data(json!({ "policies": [{
+            "id": "after", "name": "after", "type": "TRIGGER", "body": "", "labels": [],
+            "description": null, "space": "root",
+        }] })),
+        _ => Reply::Data(json!({ "searchStacks": {
+            "edges": [], "pageInfo": { "endCursor": null, "hasNextPage": true },
+        } })),
+    })
+    .await;
+    let found = super::client(&listener.address).trigger_policies().await;
+    assert!(matches!(found, Err(Error::Garbled { .. })), "{found:?}");
+}
+
+#[tokio::test]
 async fn what_else_is_chosen_for_a_stack_comes_with_it() {
     let pulumi = simulator::VendorConfig::Pulumi(simulator::StackConfigVendorPulumi::default());
     let terragrunt = simulator::StackConfigVendorTerragrunt {

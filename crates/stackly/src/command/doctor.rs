@@ -81,8 +81,13 @@ async fn rivals(desk: &Desk) -> Vec<Link> {
 
 /// Policies of Spacelift's that start runs beside Stackly.
 async fn triggers(desk: &Desk) -> Option<Link> {
-    let answer = desk.ask("executor", "triggers", Value::Null).await.ok()?;
-    doctor::triggers(&read("executor", answer).ok()?)
+    let answer = desk.ask("executor", "triggers", Value::Null).await;
+    match answer.and_then(|answer| read("executor", answer)) {
+        Ok(found) => doctor::triggers(&found),
+        Err(failure) => {
+            Some(Link::broken("trigger policies", format!("not looked at: {}", failure.text())))
+        }
+    }
 }
 
 /// Webhooks that come in: those that are configured, and those without which nothing begins.

@@ -494,6 +494,18 @@ async fn what_is_foretold_is_held_against_what_was_decided_and_what_differs_says
 }
 
 #[tokio::test]
+async fn the_doctor_says_where_it_could_not_look() {
+    let at = Installation::new().await;
+    at.service("stackly.ask.executor.triggers", |_| {
+        Err(Problem::unavailable("Spacelift does not say which policies there are: unauthorized"))
+    })
+    .await;
+    let text = at.run(&["doctor"]).await.text;
+    let line = text.lines().find(|line| line.contains("trigger policies")).unwrap_or_default();
+    assert!(line.contains('✗') && line.contains("not looked at: Spacelift does not say"), "{text}");
+}
+
+#[tokio::test]
 async fn the_doctor_waits_until_what_was_sent_to_an_address_has_come_in() {
     let at = Installation::new().await;
     let sent =
