@@ -12,6 +12,7 @@ use contracts::{
     run::RunState,
     step::{StepState, StepSummary},
 };
+use futures::future::join_all;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -259,21 +260,24 @@ impl Pages {
                 return Err(Problem::malformed("give a `chain` or a `stack`"));
             }
         };
-        let mut lines = Vec::new();
+        let is_wanted = |step: &StepPage| {
+            query.stack.as_ref().is_none_or(|wanted| *wanted == step.summary.stack)
+        };
+        let mut pages = Vec::new();
         for chain in chains {
-            let mut page = self.page(chain).await?;
-            let is_wanted = |step: &StepPage| {
-                query.stack.as_ref().is_none_or(|wanted| *wanted == step.summary.stack)
-            };
-            name_holds(&self, &mut page, is_wanted).await;
-            lines.extend(page.steps_in_order.into_iter().filter_map(|step| {
-                let stack = step.summary.stack;
-                let wanted = query.stack.as_ref().is_none_or(|wanted| *wanted == stack);
-                let state = step.summary.state;
-                step.wait.filter(|_| wanted).map(|wait| WaitLine { chain, stack, state, wait })
-            }));
+            pages.push(self.page(chain).await?);
         }
-        Ok(plain(&lines))
+        // Whoever asks does not wait for one after the other.
+        join_all(pages.iter_mut().map(|page| name_holds(&self, page, is_wanted))).await;
+        let lines = pages.into_iter().flat_map(|page| {
+            let chain = page.line.chain;
+            let wanted = page.steps_in_order.into_iter().filter(is_wanted);
+            wanted.filter_map(move |step| {
+                let StepSummary { stack, state, .. } = step.summary;
+                step.wait.map(|wait| WaitLine { chain, stack, state, wait })
+            })
+        });
+        Ok(plain(&lines.collect::<Vec<_>>()))
     }
 
     /// A chain in full, or that there is none.

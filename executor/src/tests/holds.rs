@@ -13,7 +13,7 @@ use contracts::{
 };
 use futures::StreamExt;
 use serde_json::json;
-use simulator::{Account, JournalEvent, Pace, RunState, WorkerPoolSeed};
+use simulator::{Account, Fault, FaultKind, JournalEvent, Pace, RunState, WorkerPoolSeed};
 use spacelift::Client;
 
 use super::running::{Running, account, step};
@@ -132,18 +132,44 @@ async fn a_chain_that_cannot_be_looked_at_keeps_no_other_from_being_told() {
     running.stop().await;
 }
 
+/// A stack whose runs wait for a worker.
+fn waiting_for_workers(workers: u32) -> Account {
+    let mut account = account(&["a"]);
+    let (id, name) = ("01POOL".to_owned(), "EU".to_owned());
+    let pool = WorkerPoolSeed { id, name, workers, drained: true, ..Default::default() };
+    account.worker_pools = vec![pool];
+    account.stacks[0].worker_pool = Some("01POOL".to_owned());
+    account.stacks[0].behaviour.pace = Some(Pace { ready_ms: 3_600_000, ..Pace::zero() });
+    account
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_runs_of_a_stack_are_held_up_whoever_asks_why_is_told_in_time() {
+    let running = Running::with(waiting_for_workers(0), |config| {
+        config.spacelift.breaker_failures = 1_000;
+    })
+    .await;
+    for _ in 0..4 {
+        let chain = running.preview(&[("a", &[])]).await;
+        let is_ready =
+            |page: &ChainPage| step(page, "a").run_state == Some(contracts::run::RunState::Ready);
+        running.until(chain, "its run waits for a worker", is_ready).await;
+    }
+    // Longer than is waited for.
+    let slow = FaultKind::Slow { delay_ms: 60_000 };
+    running.spacelift.add_fault(Fault::always(slow));
+    let why = running.ask("why", json!({ "stack": "a" })).await.unwrap().unwrap();
+    let lines: Vec<WaitLine> = serde_json::from_value(why).unwrap();
+    assert_eq!(lines.len(), 4);
+    running.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pool_in_which_nobody_works_is_named() {
     for (workers, text) in
         [(0, "the worker pool EU has no worker"), (2, "all 2 workers of the pool EU are drained")]
     {
-        let mut account = account(&["a"]);
-        let (id, name) = ("01POOL".to_owned(), "EU".to_owned());
-        let pool = WorkerPoolSeed { id, name, workers, drained: true, ..Default::default() };
-        account.worker_pools = vec![pool];
-        account.stacks[0].worker_pool = Some("01POOL".to_owned());
-        account.stacks[0].behaviour.pace = Some(Pace { ready_ms: 3_600_000, ..Pace::zero() });
-        let running = impatient(account).await;
+        let running = impatient(waiting_for_workers(workers)).await;
 
         let (told, line) = stuck(&running, Code::NoWorker).await;
 
