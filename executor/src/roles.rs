@@ -86,19 +86,25 @@ impl Roles {
         ]
     }
 
-    /// Groups that are named and not there: nobody would be in them.
+    /// Groups that are named and not there: nobody would be in them. Only who answers a check shows a
+    /// token, so what an issuer says makes nobody a member for anything else.
     pub(crate) fn faults(&self) -> Vec<String> {
         let all = self
             .named()
             .into_iter()
             .flat_map(|(key, groups)| groups.iter().map(move |it| (key, it)));
-        let is_there =
-            |group: &String| self.groups.contains_key(group) || self.claims.contains_key(group);
-        all.filter(|(_, group)| !is_there(group))
-            .map(|(key, group)| {
-                format!("roles.{key} names `{group}`, which is neither in roles.groups nor in roles.claims")
-            })
-            .collect()
+        let fault = |(key, group): (&str, &String)| {
+            let is_named = self.groups.contains_key(group);
+            let is = match (self.claims.contains_key(group), key) {
+                _ if is_named => return None,
+                (true, "answer") => return None,
+                (true, _) => "only in roles.claims, and those count for `answer` alone",
+                (false, "answer") => "neither in roles.groups nor in roles.claims",
+                (false, _) => "not in roles.groups",
+            };
+            Some(format!("roles.{key} names `{group}`, which is {is}"))
+        };
+        all.filter_map(fault).collect()
     }
 }
 

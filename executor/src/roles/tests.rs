@@ -49,10 +49,18 @@ fn a_person_is_known_as_policies_know_them() {
 
 #[test]
 fn a_group_that_is_not_there_is_told_before_the_service_starts() {
-    let roles = Roles { retry: vec!["typo".to_owned()], ..roles() };
+    let typo = || vec!["typo".to_owned()];
+    let claims = [("issued".to_owned(), vec!["eng".to_owned()])].into();
+    let cancel = vec!["sre".to_owned(), "issued".to_owned()];
+    let roles = Roles { claims, cancel, retry: typo(), answer: typo(), ..roles() };
     assert_eq!(
         roles.faults(),
-        ["roles.retry names `typo`, which is neither in roles.groups nor in roles.claims"]
+        [
+            "roles.cancel names `issued`, which is only in roles.claims, and those count for \
+             `answer` alone",
+            "roles.retry names `typo`, which is not in roles.groups",
+            "roles.answer names `typo`, which is neither in roles.groups nor in roles.claims",
+        ]
     );
 }
 
