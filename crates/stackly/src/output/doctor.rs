@@ -2,7 +2,7 @@
 
 use bus::StreamStatus;
 use chrono::{DateTime, Utc};
-use contracts::{Card, StackId, Text, label, phrase::count};
+use contracts::{Card, Code, StackId, Text, label, phrase::count};
 use executor::{Calls, Resting, Trigger, Triggers};
 use ingest::page::{Source, Watching};
 use planner::question::{StackLine, Status};
@@ -199,7 +199,26 @@ pub(crate) fn rivals(stacks: &[StackLine]) -> Vec<Link> {
         );
         links.push(Link::sound("stacks with two drivers", text));
     }
+    links.extend(denied(stacks));
     links
+}
+
+/// Stacks of which every chain is denied: what applies by itself cannot be held to a plan.
+fn denied(stacks: &[StackLine]) -> Option<Link> {
+    let is_planned_first = |line: &&StackLine| {
+        let mut labels = line.stack.labels.iter().chain(&line.code_labels);
+        labels.any(|it| *it == label::PLAN_ALL)
+    };
+    let hasty = stacks.iter().filter(|line| line.stack.autodeploy).filter(is_planned_first);
+    let hasty: Vec<&str> = hasty.map(|line| line.stack.id.as_str()).collect();
+    let text = format!(
+        "apply by themselves, so that they cannot be held to a plan, and every chain with one of them \
+         is denied ({}): {}; take autodeploy off them, or `{}`",
+        Code::AutodeployConflict,
+        first_of(&hasty),
+        label::PLAN_ALL,
+    );
+    (!hasty.is_empty()).then(|| Link::broken("stacks planned first", text))
 }
 
 /// Policies of Spacelift's that start runs after those of Stackly's.

@@ -326,6 +326,29 @@ fn stacks_below_a_native_dependency_are_named_and_those_that_apply_by_themselves
 }
 
 #[test]
+fn stacks_that_apply_by_themselves_and_are_to_be_planned_first_are_a_broken_link() {
+    let line = |id: &str, autodeploy: bool, labels: &[&str], code_labels: &[&str]| {
+        serde_json::from_value::<StackLine>(json!({
+            "id": id, "name": id, "space": "root", "labels": labels, "repository": "acme/infra",
+            "branch": "main", "project_root": "", "globs": [], "autodeploy": autodeploy,
+            "disabled": false, "depends_on": [], "code_labels": code_labels,
+        }))
+        .unwrap()
+    };
+    let first = "stackly:plan-all";
+    let lines = [
+        line("net", true, &[first], &[]),
+        line("dns", true, &[], &[first]),
+        line("app", false, &[first], &[]),
+        line("web", true, &["prod"], &[]),
+    ];
+    let text = doctor::render(&doctor::rivals(&lines), &PLAIN);
+    assert!(text.starts_with("✗ stacks planned first"), "{text}");
+    assert!(text.contains("is denied (autodeploy_conflict): net, dns; take"), "{text}");
+    assert!(doctor::rivals(&lines[2..]).is_empty());
+}
+
+#[test]
 fn policies_that_start_runs_beside_stackly_are_a_broken_link_and_named_with_their_stacks() {
     assert!(doctor::triggers(&Triggers { triggers: Vec::new() }).is_none());
     let trigger = Trigger { policy: "after".into(), stacks: vec!["net".into(), "dns".into()] };
