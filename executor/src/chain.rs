@@ -259,6 +259,18 @@ impl Chain {
         }
     }
 
+    /// Whether too few parents of a step can still end as they must, so that it would wait for ever.
+    pub(crate) fn never_starts(&self, at: usize) -> bool {
+        !self.standing(at).can_be_met() && !self.is_unneeded(at)
+    }
+
+    /// The parents of a step that ended otherwise than they must.
+    pub(crate) fn unmet_parents(&self, at: usize) -> impl Iterator<Item = &Step> {
+        let conditions = self.conditions(at);
+        self.parents(at)
+            .filter(move |it| it.state.is_terminal() && !conditions.on(it).is_met_by(it.state))
+    }
+
     /// The parents of a step that have not ended.
     pub(crate) fn open_parents(&self, at: usize) -> impl Iterator<Item = &StackId> {
         let parents = self.shape.parents(at).iter();

@@ -147,9 +147,10 @@ impl Moves<'_> {
         if let Some(text) = again.iter().find_map(|&at| self.is_being_answered(at)) {
             return Err(refused(text));
         }
+        let hopeless = self.leave_out_hopeless(&mut again, only);
         let is_unknown = |&&at: &&usize| self.chain.steps[at].state == StepState::Unknown;
         match wanted.iter().find(is_unknown) {
-            Some(&at) if again.is_empty() => {
+            Some(&at) if again.is_empty() && !force => {
                 let stack = self.chain.stack(at);
                 let text = format!(
                     "nobody knows what became of {stack}: look at what it manages, then say so \
@@ -157,8 +158,45 @@ impl Moves<'_> {
                 );
                 Err(refused(text))
             }
-            _ => Ok(again),
+            _ => match hopeless.filter(|_| again.is_empty()) {
+                Some(text) => Err(refused(text)),
+                None => Ok(again),
+            },
         }
+    }
+
+    /// Takes out what would wait for ever, because of parents that do not begin again with it; says of
+    /// the first of these why.
+    fn leave_out_hopeless(&self, again: &mut Vec<usize>, only: Option<usize>) -> Option<String> {
+        let mut after = self.chain.clone();
+        let mut hopeless = Vec::new();
+        for at in self.chain.places() {
+            let step = &self.chain.steps[at];
+            let comes_back = step.state == StepState::Skipped
+                && match step.reason.code {
+                    Code::Superseded => false,
+                    Code::ChainStopped | Code::WaveFailed => true,
+                    _ => only.is_none(),
+                };
+            let is_asked_for = again.contains(&at);
+            if !is_asked_for && !comes_back {
+                continue;
+            }
+            match after.never_starts(at) {
+                false => after.steps[at].state = StepState::Waiting,
+                true if is_asked_for => hopeless.push(at),
+                true => {}
+            }
+        }
+        again.retain(|at| !hopeless.contains(at));
+        let at = *hopeless.first()?;
+        let unmet = after.unmet_parents(at);
+        let unmet = unmet.map(|it| format!("{}, which is {}", it.planned.stack, it.state));
+        let (id, stack) = (self.chain.id, self.chain.stack(at));
+        let unmet = unmet.collect::<Vec<_>>().join(", and on ");
+        Some(format!(
+            "{stack} depends on {unmet}: try that again first, or all of it with `stackly retry {id}`"
+        ))
     }
 
     fn nothing_to_retry(&self, only: Option<usize>) -> Refusal {

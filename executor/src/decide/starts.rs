@@ -40,7 +40,12 @@ impl Moves<'_> {
             return false;
         }
         let standing = self.chain.standing(at);
-        if !standing.can_be_met() && self.chain.is_unneeded(at) {
+        if self.chain.never_starts(at) {
+            self.skip_unmet(at);
+            self.skip_below(at);
+            return false;
+        }
+        if !standing.can_be_met() {
             self.end_as_unneeded(at);
             return true;
         }
@@ -68,12 +73,8 @@ impl Moves<'_> {
 
     /// A step that runs only if its parents end in a certain way, and they did not.
     fn end_as_unneeded(&mut self, at: usize) {
-        let conditions = self.chain.conditions(at);
-        let unmet = self
-            .chain
-            .parents(at)
-            .filter(|it| it.state.is_terminal() && !conditions.on(it).is_met_by(it.state))
-            .map(|it| format!("{} ended as {}", it.planned.stack, it.state));
+        let unmet = self.chain.unmet_parents(at);
+        let unmet = unmet.map(|it| format!("{} ended as {}", it.planned.stack, it.state));
         let absent = self.chain.absent(at).into_iter().map(|name| match name {
             "" => "nothing it depends on is in this chain".to_owned(),
             name => format!("nothing it depends on in this chain is called `{name}`"),
@@ -119,20 +120,31 @@ impl Moves<'_> {
             if self.chain.steps[below].state != StepState::Waiting {
                 continue;
             }
-            let standing = self.chain.standing(below);
-            if standing.can_be_met() || self.chain.is_unneeded(below) {
+            if !self.chain.never_starts(below) {
                 // What waits for it is below, too, and comes after it.
                 let _ = self.start_if_ready(below);
                 continue;
             }
-            let text = match standing.phrase() {
-                Some(phrase) => format!("{text}: {phrase}"),
-                None => text.clone(),
-            };
-            let reason = Reason::new(Code::ParentFailed, text);
-            self.withdraw(below, &reason);
-            self.end_step(below, StepEvent::ParentEndedBadly, reason);
+            self.skip(below, text.clone());
         }
+    }
+
+    /// A step that waits, and whose parents had ended too badly for it before it began to.
+    pub(super) fn skip_unmet(&mut self, at: usize) {
+        let unmet = self.chain.unmet_parents(at);
+        let unmet = unmet.map(|it| format!("{} ended as {}", it.planned.stack, it.state));
+        let text = format!("of what it depends on, {}", unmet.collect::<Vec<_>>().join(", "));
+        self.skip(at, text);
+    }
+
+    fn skip(&mut self, at: usize, text: String) {
+        let text = match self.chain.standing(at).phrase() {
+            Some(phrase) => format!("{text}: {phrase}"),
+            None => text,
+        };
+        let reason = Reason::new(Code::ParentFailed, text);
+        self.withdraw(at, &reason);
+        self.end_step(at, StepEvent::ParentEndedBadly, reason);
     }
 
     /// A step that only follows others, had ended well when it ran last, and is owed nothing since.

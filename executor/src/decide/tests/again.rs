@@ -7,7 +7,7 @@ use contracts::{
 use crate::{
     checks::Hook,
     fixtures::ChainFixture,
-    input::{Answered, Input, Order},
+    input::{Answered, Found, Input, Order},
     waves::Rules,
 };
 
@@ -120,4 +120,46 @@ fn a_plan_that_was_only_too_old_uses_up_no_attempt() {
     let step = chain.step("a");
     assert_eq!((step.state, step.course.attempt), (S::Retrying, 4));
     assert!(step.reason.text.contains("attempt 2 of 3 begins at"), "{}", step.reason);
+}
+
+#[test]
+fn what_depends_on_something_that_stays_ended_is_not_tried_again_alone() {
+    let mut chain = ChainFixture::of(&[("a", &[]), ("b", &["a"])]).running();
+    cancel(&mut chain);
+    let refused = chain.refused(retry(&chain, Some("b")));
+    assert!(refused.starts_with("b depends on a, which is canceled: try that again"), "{refused}");
+    chain.tell(retry(&chain, Some("a")));
+    assert_eq!(chain.states(), "a gating_plan, b canceled");
+    chain.tell(retry(&chain, Some("b")));
+    assert_eq!(chain.states(), "a gating_plan, b waiting");
+
+    // All of it comes back together, with what was kept from running.
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b"])];
+    let mut chain = ChainFixture::of(stacks).running();
+    chain.tell(chain.order(OrderKind::Cancel, Some("c"), false));
+    let mut chain = chain.with("a", S::Failed);
+    assert_eq!(chain.states(), "a failed, b skipped, c canceled");
+    assert!(chain.refused(retry(&chain, Some("c"))).starts_with("c depends on b, which is skipped"));
+    chain.tell(retry(&chain, None));
+    assert_eq!(chain.states(), "a gating_plan, b waiting, c waiting");
+}
+
+#[test]
+fn below_what_nobody_knows_nothing_is_tried_again() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &[]), ("d", &["b"])];
+    let mut chain = ChainFixture::of(stacks).running().with("a", S::Applying);
+    cancel(&mut chain);
+    for _ in 0..3 {
+        chain.tell(chain.polled("a", Found::NoStack));
+    }
+    assert_eq!(chain.states(), "a unknown, b canceled, c canceled, d canceled");
+    chain.tell(retry(&chain, None));
+    assert_eq!(chain.states(), "a unknown, b canceled, c gating_plan, d canceled");
+    cancel(&mut chain);
+    chain.tell(retry(&chain, Some("c")));
+    let mut chain = chain.with("c", S::Finished);
+    assert_eq!(chain.chain().state, ChainState::Failed);
+    assert!(chain.refused(retry(&chain, None)).starts_with("nobody knows what became of a"));
+    chain.tell(chain.order(OrderKind::Retry, None, true));
+    assert_eq!(chain.states(), "a gating_plan, b waiting, c finished, d waiting");
 }

@@ -159,6 +159,14 @@ fn whenever_a_chain_is_cancelled_and_tried_again_no_attempt_meets_another() {
 }
 
 #[test]
+fn whenever_what_depends_on_others_is_cancelled_and_tried_again_it_comes_to_an_end() {
+    let orders = vec![(OrderKind::Cancel, false), (OrderKind::Retry, false)];
+    let bounds = Bounds { narrow: true, orders_about: Some("b"), orders, ..Bounds::default() };
+    holds(line(), bounds.clone(), 500);
+    holds(line().planning_all(), Bounds { plain: true, ..bounds }, 100);
+}
+
+#[test]
 fn a_failure_that_passes_leads_to_a_second_attempt_and_never_to_two_runs_at_once() {
     let flaky = ChainFixture::single().labelled("a", "stackly:attempts=2");
     holds(flaky.clone(), Bounds { flaky: true, ..Bounds::default() }, 300);
