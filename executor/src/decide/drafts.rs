@@ -161,6 +161,7 @@ impl Moves<'_> {
             );
             return self.stop_drafts(&Reason::new(Code::ChainStopped, text));
         }
+        self.end_planned_in_vain();
         let open: Vec<&Step> =
             self.chain.steps.iter().filter(|step| !step.state.is_terminal()).collect();
         let is_known = |step: &&Step| {
@@ -169,6 +170,21 @@ impl Moves<'_> {
         };
         if !open.is_empty() && open.iter().all(is_known) {
             self.ask_about_plans();
+        }
+    }
+
+    /// What was being planned when a step above it was cancelled, or its chain stopped, was not ended
+    /// with the others: it would be asked about, and never run.
+    fn end_planned_in_vain(&mut self) {
+        for at in self.chain.places() {
+            if self.chain.steps[at].state != StepState::Waiting {
+                continue;
+            }
+            if let Some(stopped) = self.stopped(at) {
+                self.end_step(at, StepEvent::ChainStopped, stopped);
+            } else if self.chain.never_starts(at) {
+                self.skip_unmet(at);
+            }
         }
     }
 

@@ -290,3 +290,24 @@ fn what_was_cancelled_before_the_plans_were_asked_about_was_not_allowed_with_the
     assert_eq!(told, ["gate.requested before_apply a"]);
     assert!(chain.step("a").reason.text.contains("no plan of it was allowed"));
 }
+
+#[test]
+fn what_was_being_planned_when_a_step_above_it_was_cancelled_is_not_asked_about() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &[])];
+    let mut chain = ChainFixture::of(stacks).planning_all().running();
+    chain.drafting("b");
+    chain.tell(chain.order(OrderKind::Cancel, Some("a"), false));
+    chain.drafted("c");
+    let told = chain.tell(Input::Reported(draft("b", RunState::Finished, 4)));
+    let asked = ["step.finished b skipped", "gate.requested before_apply c", "plan.read b"];
+    assert_eq!(told, asked);
+    assert_eq!(chain.step("b").reason.text, "of what it depends on, a ended as canceled");
+
+    let stopping: &[(&str, &[&str])] = &[("a", &[]), ("b", &[])];
+    let mut chain = ChainFixture::of(stopping).planning_all().failing_fast().running();
+    chain.drafting("b");
+    chain.tell(chain.order(OrderKind::Cancel, Some("a"), false));
+    let told = chain.tell(Input::Reported(draft("b", RunState::Finished, 4)));
+    assert_eq!(told, ["step.finished b skipped", "chain.finished canceled", "plan.read b"]);
+    assert_eq!(chain.step("b").reason.code, Code::ChainStopped);
+}

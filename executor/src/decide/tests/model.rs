@@ -161,7 +161,8 @@ fn whenever_a_chain_is_cancelled_and_tried_again_no_attempt_meets_another() {
 #[test]
 fn whenever_what_depends_on_others_is_cancelled_and_tried_again_it_comes_to_an_end() {
     let orders = vec![(OrderKind::Cancel, false), (OrderKind::Retry, false)];
-    let bounds = Bounds { narrow: true, orders_about: Some("b"), orders, ..Bounds::default() };
+    let (narrow, cleared, orders_about) = (true, true, Some("b"));
+    let bounds = Bounds { narrow, cleared, orders_about, orders, ..Bounds::default() };
     holds(line(), bounds.clone(), 500);
     holds(line().planning_all(), Bounds { plain: true, ..bounds }, 100);
 }
@@ -306,7 +307,12 @@ fn with_everything_planned_first_nothing_is_applied_that_nobody_allowed() {
 fn with_everything_planned_first_people_may_give_orders_at_any_moment() {
     let orders = vec![(OrderKind::Cancel, false), (OrderKind::Retry, false)];
     let bounds = Bounds { narrow: true, plain: true, orders, ..Bounds::default() };
-    holds(ChainFixture::single().planning_all(), bounds, 100);
+    holds(ChainFixture::single().planning_all(), bounds.clone(), 100);
+    let orders = vec![(OrderKind::Cancel, false)];
+    let bounds = Bounds { orders_about: Some("a"), orders, ..bounds };
+    holds(line().planning_all(), bounds.clone(), 100);
+    holds(line().planning_all().failing_fast(), bounds.clone(), 100);
+    holds(ChainFixture::of(&[("a", &[]), ("b", &[])]).planning_all().failing_fast(), bounds, 100);
     let orders = vec![(OrderKind::Pause, false), (OrderKind::Resume, false)];
     let bounds = Bounds { narrow: true, plain: true, orders, ..Bounds::default() };
     holds(ChainFixture::single().planning_all(), bounds, 100);
