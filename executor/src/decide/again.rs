@@ -9,7 +9,7 @@ use contracts::{
 };
 use store::Refusal;
 
-use super::{Moves, orders::refused};
+use super::{Moves, drafts, orders::refused};
 use crate::{
     condition::Condition,
     input::Order,
@@ -32,6 +32,9 @@ impl Moves<'_> {
             return Ok(());
         }
         let again = self.to_be_retried(only, order)?;
+        if let Some(text) = self.stays_unplanned(&again) {
+            return Err(refused(text));
+        }
         // With `--all`, nothing that is still to come is left out any more.
         if again.is_empty() && !(order.all && self.is_under_way()) {
             return Err(self.nothing_to_retry(only));
@@ -163,6 +166,22 @@ impl Moves<'_> {
                 None => Ok(again),
             },
         }
+    }
+
+    /// Why not all of a chain would be planned again that has to be planned as a whole: then nothing of it
+    /// would be applied.
+    fn stays_unplanned(&self, again: &[usize]) -> Option<String> {
+        if again.is_empty() || !self.chain.must_be_planned() {
+            return None;
+        }
+        let stays = |at: &usize| !again.contains(at) && drafts::is_bad(self.chain.steps[*at].state);
+        let at = self.chain.places().find(stays)?;
+        let (id, stack, state) = (self.chain.id, self.chain.stack(at), self.chain.steps[at].state);
+        let force = if state == StepState::Unknown { " --force" } else { "" };
+        Some(format!(
+            "{id} is planned as a whole, and {stack} ended as {state}: `stackly retry {id}{force}` \
+             plans all of it again"
+        ))
     }
 
     /// Takes out what would wait for ever, because of parents that do not begin again with it; says of

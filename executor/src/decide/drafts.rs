@@ -151,10 +151,7 @@ impl Moves<'_> {
         if !self.drafts() {
             return;
         }
-        let bad = |step: &&Step| {
-            matches!(step.state, StepState::Failed | StepState::Denied | StepState::Unknown)
-        };
-        if let Some(bad) = self.chain.steps.iter().find(bad) {
+        if let Some(bad) = self.chain.steps.iter().find(|step| is_bad(step.state)) {
             let text = format!(
                 "{} ended as {} while everything was being planned, so nothing is applied",
                 bad.planned.stack, bad.state
@@ -360,6 +357,11 @@ impl crate::Chain {
     pub(crate) fn must_be_planned(&self) -> bool {
         self.plans_all() && !self.course.plans.as_ref().is_some_and(|plans| plans.allowed)
     }
+}
+
+/// Whether nothing of a chain is applied because one of its steps ended so before that.
+pub(super) fn is_bad(state: StepState) -> bool {
+    matches!(state, StepState::Failed | StepState::Denied | StepState::Unknown)
 }
 
 fn waits_for_all(draft: &Draft) -> String {

@@ -139,7 +139,9 @@ fn what_depends_on_something_that_stays_ended_is_not_tried_again_alone() {
     chain.tell(chain.order(OrderKind::Cancel, Some("c"), false));
     let mut chain = chain.with("a", S::Failed);
     assert_eq!(chain.states(), "a failed, b skipped, c canceled");
-    assert!(chain.refused(retry(&chain, Some("c"))).starts_with("c depends on b, which is skipped"));
+    assert!(
+        chain.refused(retry(&chain, Some("c"))).starts_with("c depends on b, which is skipped")
+    );
     chain.tell(retry(&chain, None));
     assert_eq!(chain.states(), "a gating_plan, b waiting, c waiting");
 }

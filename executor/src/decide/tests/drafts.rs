@@ -217,6 +217,7 @@ fn what_a_person_cancels_while_everything_is_planned_is_not_asked_about() {
         chain: chain.chain().id,
         stack: "a".into(),
         run,
+        asked_at: crate::fixtures::at(0),
         found,
     }));
     assert_eq!(told, ["step.finished a canceled", "chain.finished canceled"]);
@@ -310,4 +311,20 @@ fn what_was_being_planned_when_a_step_above_it_was_cancelled_is_not_asked_about(
     let told = chain.tell(Input::Reported(draft("b", RunState::Finished, 4)));
     assert_eq!(told, ["step.finished b skipped", "chain.finished canceled", "plan.read b"]);
     assert_eq!(chain.step("b").reason.code, Code::ChainStopped);
+}
+
+#[test]
+fn one_of_several_that_could_not_be_planned_is_not_tried_again_alone() {
+    let mut chain = ChainFixture::of(&[("a", &[]), ("b", &[])]).planning_all().running();
+    for stack in ["a", "b"] {
+        chain.drafting(stack);
+    }
+    for stack in ["a", "b"] {
+        chain.tell(Input::Reported(draft(stack, RunState::Failed, 3)));
+    }
+    assert_eq!(chain.states(), "a failed, b failed");
+    let refused = chain.refused(chain.order(OrderKind::Retry, Some("a"), false));
+    assert!(refused.contains("is planned as a whole, and b ended as failed"), "{refused}");
+    chain.tell(chain.order(OrderKind::Retry, None, false));
+    assert_eq!(chain.states(), "a gating_plan, b gating_plan");
 }
