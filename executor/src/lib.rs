@@ -61,6 +61,7 @@ pub use decide::{decide_chain, wake_at};
 pub use history::Changes;
 pub use input::{CallResult, Concluded, Found, Input, Order, Polled, Seen};
 pub use label::{soak_of, timeout_of};
+pub use limits::rank;
 pub use lock::{LockLine, LockState};
 pub use native::{Native, Weighed, came_with, is_void, weigh};
 pub use questions::{ChainLine, ChainPage, LockPage, OperationLine, StepPage, WaitLine};

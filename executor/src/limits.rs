@@ -149,7 +149,7 @@ const URGENT: i16 = 0;
 
 /// Who goes before whom: a broken glass before deliveries, these before previews, and these before
 /// what only looks after drift, be it to compare or to put right.
-pub(crate) fn rank(chain: &Chain, step: &Step) -> i16 {
+pub fn rank(chain: &Chain, step: &Step) -> i16 {
     // A chain that an older build let begin says so by its reason alone.
     let is_urgent =
         step.course.urgent || chain.course.urgent || chain.reason.code == Code::Overridden;

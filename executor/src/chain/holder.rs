@@ -26,7 +26,7 @@ pub enum Hold {
     Runs,
     /// A call about the stack is not concluded.
     Calls,
-    /// It queues for the stack, and came first.
+    /// It queues for the stack, and goes first.
     Queues,
     /// As many runs as may be at once are under way.
     Places(Places),
@@ -77,7 +77,7 @@ impl fmt::Display for Holder {
             Hold::Locked(said) => f.write_str(&lock::phrase(said)),
             Hold::Runs => write!(f, "{chain} has a run there"),
             Hold::Calls => write!(f, "a call of {chain} is not concluded yet"),
-            Hold::Queues => write!(f, "{chain} came first"),
+            Hold::Queues => write!(f, "{chain} goes first"),
             Hold::Places(places) => places.fmt(f),
         }
     }

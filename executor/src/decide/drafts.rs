@@ -9,10 +9,7 @@ use contracts::{
     step::{StepPlanned, StepState},
 };
 
-use super::{
-    Moves,
-    gates::{breaks_glass, first_reason},
-};
+use super::{Moves, gates::first_reason};
 use crate::{
     call::CallKind,
     draft::{self, Draft, Plans},
@@ -266,7 +263,7 @@ impl Moves<'_> {
             (plans.allowed, plans.allowed_at) = (true, Some(now));
         }
         self.chain.changes.chain = true;
-        self.chain.course.urgent |= breaks_glass(decided);
+        self.is_urgent_if_broken(decided);
         let reason = first_reason(decided);
         if self.chain.state != ChainState::Gating {
             return self.plans_decided_again(&decided.outcome, &reason);

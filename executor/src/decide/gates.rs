@@ -46,6 +46,20 @@ impl Moves<'_> {
         };
         if is_news {
             self.chain.steps[at].gate = Some(Gate { id, revision });
+            self.touch(at);
+        }
+    }
+
+    /// Somebody may have broken the glass for the whole chain: what queues has another rank then, which
+    /// is written with it.
+    pub(super) fn is_urgent_if_broken(&mut self, decided: &GateDecided) {
+        let is_broken =
+            decided.outcome == Outcome::Pass && first_reason(decided).code == Code::Overridden;
+        self.chain.course.urgent |= is_broken;
+        for at in self.chain.places().filter(|_| is_broken) {
+            if self.chain.steps[at].state == StepState::Queued {
+                self.touch(at);
+            }
         }
     }
 
@@ -86,7 +100,7 @@ impl Moves<'_> {
         }
         self.chain.gate.revision = decided.revision;
         self.chain.changes.chain = true;
-        self.chain.course.urgent |= breaks_glass(decided);
+        self.is_urgent_if_broken(decided);
         self.chain.course.clearance.clone_from(&decided.clearance);
         // It may wait for the gate of all its plans by now.
         if self.chain.state != ChainState::Gating || self.chain.course.plans.is_some() {
@@ -314,11 +328,6 @@ impl Moves<'_> {
             again: 0,
         }
     }
-}
-
-/// Whether a gate lets pass because somebody said that it must.
-pub(super) fn breaks_glass(decided: &GateDecided) -> bool {
-    decided.outcome == Outcome::Pass && first_reason(decided).code == Code::Overridden
 }
 
 pub(super) fn first_reason(decided: &GateDecided) -> Reason {

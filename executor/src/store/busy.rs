@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::read::json;
 use crate::{
     chain::{Chain, Hold, Holder},
+    limits::rank,
     share::{Shared, Waiting},
 };
 
@@ -27,6 +28,8 @@ struct Mine {
     stacks: Vec<String>,
     /// Since when a step queues, if it does.
     queued: Vec<Option<DateTime<Utc>>>,
+    /// Which steps it goes before, since whenever they queue.
+    ranks: Vec<i16>,
     /// Since when its chain is what it is about, if a newer change of its branch may be in its way.
     orders: Vec<Option<DateTime<Utc>>>,
     repositories: Vec<String>,
@@ -81,6 +84,7 @@ impl Mine {
                     mine.chains.push(chain.id.0);
                     mine.stacks.push(stack.to_string());
                     mine.queued.push((step.state == StepState::Queued).then_some(step.since));
+                    mine.ranks.push(rank(chain, step));
                     mine.follows.push(follows);
                     let may_share = could_start && chain.only_follows(at);
                     mine.shares.push(chain.course.taken_up_at.filter(|_| may_share));
@@ -115,9 +119,10 @@ impl Mine {
 /// all chains there ever were, or all calls that are open.
 const IN_THE_WAY: &str = "with mine as (
          select * from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::boolean[],
-             $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::timestamptz[])
+             $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
+             $13::smallint[])
              as mine (chain_id, stack, queued_since, follows, began_at, repository, branch,
-                 commit, shares_since)
+                 commit, shares_since, rank)
      )
      select mine.chain_id as chain, mine.stack, other.chain_id as owner, 'runs' as hold,
          null::json as said
@@ -143,11 +148,11 @@ const IN_THE_WAY: &str = "with mine as (
          select key from effects where lane = 'stack/' || mine.stack and open offset 0) call
      union all
      select mine.chain_id, mine.stack, other.chain_id, case
-             when mine.queued_since is null
-                 or (other.since, other.chain_id) < (mine.queued_since, mine.chain_id)
+             when (other.rank, other.since, other.chain_id)
+                 < (mine.rank, coalesce(mine.queued_since, 'infinity'), mine.chain_id)
              then 'queues' else 'waits' end, '[]'
      from mine cross join lateral (
-         select chain_id, since from steps
+         select chain_id, since, rank from steps
          where stack = mine.stack and chain_id <> mine.chain_id and state = 'queued'
              and kind = 'deploy'
          offset 0) other
@@ -210,7 +215,7 @@ const IN_THE_WAY: &str = "with mine as (
      select null, '', null, 'limited', null where exists (select from steps where limits <> '{}')";
 
 /// Reads what keeps the steps that could start now from their stacks: another chain's run, a lock, a
-/// call that is not concluded, an older place in the queue. And which have been run with a newer
+/// call that is not concluded, an earlier place in the queue. And which have been run with a newer
 /// change of the branch, which stacks were left well, and what is one run's work with other chains.
 /// Gives whether a limit may keep them back that the configuration does not know.
 pub(super) async fn read(
@@ -234,6 +239,7 @@ pub(super) async fn read(
         .bind(mine.served.chains)
         .bind(mine.served.stacks)
         .bind(mine.served.others)
+        .bind(mine.ranks)
         .fetch_all(connection)
         .await?;
     let mut is_limited = mine.is_limited;

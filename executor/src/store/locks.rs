@@ -70,7 +70,7 @@ pub(super) async fn save(
                  $13::text[]::json[], $14::uuid[], $15::timestamptz[], $16::text[]))
          select distinct on (stack) chain_id from steps
          where state = 'queued' and kind = 'deploy' and stack = any($2)
-         order by stack, since, chain_id",
+         order by stack, rank, since, chain_id",
     )
     .bind(locks.iter().map(|lock| lock::key(&lock.stack)).collect::<Vec<_>>())
     .bind(locks.iter().map(|lock| lock.stack.as_str()).collect::<Vec<_>>())

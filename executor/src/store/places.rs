@@ -220,7 +220,8 @@ const THERE: &str = "
                 union all
                 select from steps first where first.stack = queued.stack
                     and first.kind = 'deploy' and first.state = 'queued'
-                    and (first.since, first.chain_id) < (queued.since, queued.chain_id)))
+                    and (first.rank, first.since, first.chain_id)
+                        < (queued.rank, queued.since, queued.chain_id)))
         order by rank, since, chain_id, stack limit $1) as first
     order by queues, since";
 

@@ -32,6 +32,7 @@ mod line;
 mod locks;
 mod loose;
 mod order;
+mod rank;
 mod rest;
 mod share;
 mod unknown;

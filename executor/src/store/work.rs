@@ -222,7 +222,7 @@ pub(crate) async fn queued_on_free_stacks(pool: &PgPool) -> Result<Vec<Uuid>, sq
                  select from effects where lane = 'stack/' || queued.stack and open)
              and not exists (
                  select from locks where locks.stack = queued.stack and locks.state <> 'free')
-         order by queued.stack, queued.since, queued.chain_id",
+         order by queued.stack, queued.rank, queued.since, queued.chain_id",
     )
     .fetch_all(pool)
     .await

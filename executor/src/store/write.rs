@@ -242,7 +242,7 @@ const RECORD: &str = "
         on conflict on constraint versions_once do update set version = versions.version + 1)
     (select distinct on (stack) chain_id from steps
     where state = 'queued' and kind = 'deploy' and stack = any($30::text[])
-    order by stack, since, chain_id)
+    order by stack, rank, since, chain_id)
     union all
     select null where $31 and exists (
         select from steps where state = 'queued' and limits <> '{}')";

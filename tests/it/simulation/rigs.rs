@@ -15,7 +15,7 @@ use contracts::{
     run::RunType,
     step::StepState,
 };
-use executor::{Chain, Changes, Hold, Holder, Retries, Step};
+use executor::{Chain, Changes, Hold, Holder, Retries, Step, rank};
 use planner::{
     decider::Planner,
     known::{Known, Shelf, Snapshot},
@@ -177,21 +177,21 @@ pub struct ExecutorRig {
 }
 
 impl ExecutorRig {
-    /// For each stack, the chain that has waited longest, of those `wanted`.
+    /// For each stack, the chain that goes first, of those `wanted`.
     fn first_in_queue<'a>(
         chains: impl Iterator<Item = &'a Chain>,
         wanted: impl Fn(&StackId) -> bool,
     ) -> Vec<Uuid> {
-        let mut first: BTreeMap<&StackId, (DateTime<Utc>, Uuid)> = BTreeMap::new();
+        let mut first: BTreeMap<&StackId, (i16, DateTime<Utc>, Uuid)> = BTreeMap::new();
         let steps = chains.flat_map(|chain| chain.steps.iter().map(move |step| (chain, step)));
         for (chain, step) in steps.filter(|(_, step)| step.state == StepState::Queued) {
             let stack = &step.planned.stack;
             if wanted(stack) {
-                let this = (step.since, chain.id.0);
+                let this = (rank(chain, step), step.since, chain.id.0);
                 first.entry(stack).and_modify(|known| *known = this.min(*known)).or_insert(this);
             }
         }
-        first.into_values().map(|(_, chain)| chain).collect()
+        first.into_values().map(|(_, _, chain)| chain).collect()
     }
 
     /// Chains that come first in the queue for a stack that nobody has.
@@ -274,9 +274,11 @@ impl Rig for ExecutorRig {
                 .find(|(other, step)| other.kind == ChainKind::Deploy && step.state.holds_stack());
             let calls = lane(&format!("stack/{stack}")).map(ChainId);
             let queues = others().find(|(other, step)| {
+                let queued = mine.state == StepState::Queued;
+                let since = if queued { mine.since } else { DateTime::<Utc>::MAX_UTC };
                 step.state == StepState::Queued
-                    && (mine.state != StepState::Queued
-                        || (step.since, other.id) < (mine.since, chain.id))
+                    && (rank(other, step), step.since, other.id)
+                        < (rank(&chain, mine), since, chain.id)
             });
             let held = runs.map(|(other, _)| (other.id, Hold::Runs));
             let held = held.or_else(|| calls.map(|chain| (chain, Hold::Calls)));

@@ -4,6 +4,7 @@ use crate::{
     chain::Hold,
     fixtures::{ChainFixture, call},
     input::Input,
+    step::Gate,
 };
 
 #[test]
@@ -106,7 +107,7 @@ fn a_chain_ends_once_with_the_last_of_its_steps() {
 #[test]
 fn a_stack_that_another_chain_has_is_queued_for_and_says_by_whom() {
     for (hold, says) in
-        [(Hold::Runs, "has a run there"), (Hold::Calls, "a call of"), (Hold::Queues, "came first")]
+        [(Hold::Runs, "has a run there"), (Hold::Calls, "a call of"), (Hold::Queues, "goes first")]
     {
         let mut chain = ChainFixture::single().running().held_by("a", 2, hold);
         assert!(chain.tell(chain.gate_says("a", Outcome::Pass)).is_empty());
@@ -132,6 +133,23 @@ fn whoever_queues_keeps_its_place_until_the_stack_is_free() {
 
     chain.state.as_mut().unwrap().busy.clear();
     assert_eq!(chain.tell(woken), ["run.trigger a"]);
+}
+
+#[test]
+fn for_whoever_queues_when_the_glass_is_broken_that_is_written() {
+    let mut chain = ChainFixture::single().running().with("a", S::Queued);
+    let of_step = |chain: &ChainFixture| {
+        let Gate { id, revision } = chain.step("a").gate.unwrap();
+        chain.overridden_at(id, revision + 1)
+    };
+    chain.tell(of_step(&chain));
+    assert!(chain.step("a").course.urgent);
+    assert_eq!(chain.chain().changes.steps, [0].into());
+
+    let mut chain = ChainFixture::single().running().with("a", S::Queued);
+    chain.tell(chain.overridden_at(chain.chain().gate.id, 2));
+    assert!(chain.chain().course.urgent);
+    assert_eq!(chain.chain().changes.steps, [0].into());
 }
 
 #[test]

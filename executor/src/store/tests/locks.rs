@@ -71,3 +71,13 @@ async fn nobody_is_woken_for_a_stack_as_long_as_it_is_locked() {
     save(&database, lock(LockState::Locked)).await;
     assert!(queued_on_free_stacks(database.pool()).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn when_a_stack_is_unlocked_a_delivery_is_woken_before_what_puts_drift_right() {
+    let database = Database::new().await;
+    let mut drift = chain(1, &["a"]).with("a", S::Queued);
+    drift.state.as_mut().unwrap().course.action = contracts::Action::FixDrift;
+    let delivery = chain(2, &["a"]).with("a", S::Queued);
+    database.save(&[&drift, &delivery]).await.unwrap();
+    assert_eq!(save(&database, lock(LockState::Free)).await, [2]);
+}
