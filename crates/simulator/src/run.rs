@@ -74,7 +74,7 @@ pub(crate) fn next(facts: &Facts<'_>, event: Event) -> Result<RunState, Refusal>
             return Err(Refusal::new("run cannot be confirmed: it needs approval"));
         }
         (Event::Confirm, S::Unconfirmed) => S::Confirmed,
-        (Event::Discard, S::Queued | S::Ready | S::Unconfirmed | S::PendingReview) => S::Discarded,
+        (Event::Discard, S::Queued | S::Ready | S::Unconfirmed) => S::Discarded,
         (Event::Cancel, S::Queued | S::Ready) => S::Canceled,
         (Event::Stop, S::Preparing | S::Initializing | S::Planning | S::PreparingReplan) => {
             S::Stopped
@@ -91,9 +91,7 @@ pub(crate) fn next(facts: &Facts<'_>, event: Event) -> Result<RunState, Refusal>
 fn refuse(event: Event, state: RunState) -> String {
     let verb = match event {
         Event::Confirm => "confirmed: only UNCONFIRMED runs can be",
-        Event::Discard => {
-            "discarded: only QUEUED, READY, UNCONFIRMED and PENDING_REVIEW runs can be"
-        }
+        Event::Discard => "discarded: only QUEUED, READY and UNCONFIRMED runs can be",
         Event::Cancel => "canceled: only QUEUED and READY runs can be",
         Event::Stop => "stopped: only runs that are being prepared, initialized or planned can be",
         Event::Kill => "killed: only runs on a worker can be",

@@ -22,6 +22,10 @@ struct LockStack;
 #[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/runs.graphql")]
 struct UnlockStack;
 
+#[derive(GraphQLQuery)]
+#[graphql(schema_path = "graphql/schema.graphql", query_path = "graphql/runs.graphql")]
+struct RejectRun;
+
 /// A run to be started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trigger {
@@ -120,6 +124,14 @@ impl Client {
         let variables = kill_run::Variables { stack: stack_id, run, note };
         let data = self.change::<KillRun>(variables, None).await?;
         self.outcome(data.run, stack)
+    }
+
+    /// Rejects a run that waits for a review, which ends it unless its policies say otherwise.
+    pub async fn reject(&self, stack: &StackId, run: &RunId, note: &str) -> Result<(), Error> {
+        let (stack, run, note) = words(stack, run, note);
+        let variables = reject_run::Variables { stack, run, note };
+        let data = self.change::<RejectRun>(variables, None).await?;
+        data.review.map(drop).ok_or_else(nothing)
     }
 
     /// Locks a stack: nobody else may start runs there. Whose lock it is afterwards tells

@@ -136,9 +136,10 @@ impl Calls {
         let (stack, run) = (&call.stack, &facts.run);
         let spacelift = self.while_ours(claim)?;
         let ended = match facts.state {
-            RunState::Queued | RunState::Ready | RunState::Unconfirmed => {
-                spacelift.discard(stack, run, &call.note).await
-            }
+            RunState::Queued
+            | RunState::Ready
+            | RunState::Unconfirmed
+            | RunState::PendingReview => spacelift.discard(stack, run, &call.note).await,
             _ => spacelift.stop(stack, run, &call.note).await,
         };
         match ended {
@@ -146,13 +147,28 @@ impl Calls {
             // Its worker was asked to stop.
             Ok(facts) => Ok(self.look_again(&facts)),
             Err(Error::NotFound) => Ok(Called::Over(CallResult::Nothing)),
-            Err(Error::Refused { .. }) => match self.spacelift.run(stack, run).await? {
-                // It moved while it was asked to end.
-                Some(now) if now.state_version != facts.state_version => Ok(self.look_again(&now)),
-                Some(now) => Ok(Called::run(now)),
-                None => Ok(Called::Over(CallResult::Nothing)),
-            },
+            Err(Error::Refused { .. }) => {
+                if facts.state == RunState::PendingReview {
+                    self.reject(claim, call, &facts).await?;
+                }
+                match self.spacelift.run(stack, run).await? {
+                    // It moved while it was asked to end.
+                    Some(now) if now.state_version != facts.state_version => {
+                        Ok(self.look_again(&now))
+                    }
+                    Some(now) => Ok(Called::run(now)),
+                    None => Ok(Called::Over(CallResult::Nothing)),
+                }
+            }
             Err(error) => Err(error),
+        }
+    }
+
+    /// What waits for a review has nothing to stop, and may be ended by its review alone.
+    async fn reject(&self, claim: &Claim, call: &Call, facts: &RunFacts) -> Result<(), Error> {
+        match self.while_ours(claim)?.reject(&call.stack, &facts.run, &call.note).await {
+            Err(Error::Refused { .. }) => Ok(()),
+            rejected => rejected,
         }
     }
 

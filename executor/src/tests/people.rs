@@ -59,6 +59,25 @@ async fn a_call_that_is_never_through_is_told_with_what_mends_it_and_a_cancel_fo
     running.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_waits_for_a_review_in_spacelift_is_ended_with_its_step() {
+    let mut account = account(&["a"]);
+    account.stacks[0].behaviour.plan_warning = true;
+    account.stacks[0].behaviour.approvals.pending_review = 1;
+    let running = Running::start(account).await;
+    let chain = running.preview(&[("a", &[])]).await;
+    let waits = |page: &ChainPage| step(page, "a").summary.reason.text.contains("a review there");
+    running.until(chain, "it waits for a review", waits).await;
+
+    let by = "jane".to_owned();
+    let order = CancelChain { chain, stack: None, force: false, by, note: None };
+    let subject = subject::command(CancelChain::TYPE);
+    running.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+    let page = running.ended(chain).await;
+    assert_eq!(step(&page, "a").summary.state, StepState::Canceled);
+    running.stop().await;
+}
+
 const DAY: TimeDelta = TimeDelta::days(1);
 
 /// Where the server knows who is who.

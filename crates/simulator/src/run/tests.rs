@@ -133,7 +133,7 @@ fn every_event_is_refused_everywhere_but_where_it_belongs() {
         (Event::Skip, &[Queued], Skipped),
         (Event::ExternalFailed, &[Queued], Failed),
         (Event::Confirm, &[Unconfirmed], Confirmed),
-        (Event::Discard, &[Queued, Ready, Unconfirmed, PendingReview], Discarded),
+        (Event::Discard, &[Queued, Ready, Unconfirmed], Discarded),
         (Event::Cancel, &[Queued, Ready], Canceled),
         (Event::Stop, &[Preparing, Initializing, Planning, PreparingReplan], Stopped),
         (Event::Replan, &[Unconfirmed], ReplanRequested),
