@@ -182,6 +182,8 @@ pub struct Polled {
     pub stack: StackId,
     /// The run.
     pub run: RunId,
+    /// Just before it was asked.
+    pub asked_at: DateTime<Utc>,
     /// What was found.
     pub found: Found,
 }

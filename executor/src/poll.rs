@@ -90,7 +90,8 @@ impl Poller {
         }
         let (quiet, told) = ask(spacelift, silent).await?;
         nothing_new(pool, &quiet, now).await?;
-        let told = told.into_iter().map(|(step, found)| engine.submit(submission(step, found)));
+        let told =
+            told.into_iter().map(|(step, found)| engine.submit(submission(step, now, found)));
         for result in join_all(told).await {
             result?;
         }
@@ -199,12 +200,12 @@ fn about(
     Envelope::first(CARD.consumer, id, named, Utc::now(), body).within(correlation, None)
 }
 
-fn submission(step: InFlight, found: Found) -> Envelope<Input> {
+fn submission(step: InFlight, asked_at: DateTime<Utc>, found: Found) -> Envelope<Input> {
     let now = Utc::now();
     // Asked again, it is another observation, even of the same state.
     let name = format!("polled/{}/{}", step.run, now.timestamp_micros());
     let InFlight { chain, stack, run, correlation, trace, .. } = step;
     let (id, named) = (Uuid::new_v5(&chain, name.as_bytes()), ("run.polled", stack.to_string()));
-    let body = Input::Polled(Polled { chain: ChainId(chain), stack, run, found });
+    let body = Input::Polled(Polled { chain: ChainId(chain), stack, run, asked_at, found });
     Envelope::first(CARD.consumer, id, named, now, body).within(correlation, trace)
 }

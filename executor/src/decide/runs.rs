@@ -208,10 +208,11 @@ impl Moves<'_> {
             return;
         }
         let is_unknown = step.state == StepState::Unknown;
+        let was_heard = step.heard_at.is_some_and(|heard_at| heard_at >= polled.asked_at);
         let stack_gone = match &polled.found {
             Found::Run(seen) => return self.found(at, seen),
-            // So it ended.
-            Found::NoRun | Found::NoStack if is_unknown => return,
+            // So it ended; or another executor that asked at the same time has told so.
+            Found::NoRun | Found::NoStack if is_unknown || was_heard => return,
             Found::NoRun => false,
             Found::NoStack => true,
         };

@@ -84,7 +84,13 @@ impl World {
         let name = format!("polled/{run}/{}/{}", step.planned.stack, self.steps);
         let id = Uuid::new_v5(&chain.id.0, name.as_bytes());
         let (named, found) = (("run.polled", stack.to_string()), Found::Run(Seen::from(facts)));
-        let body = executor::Input::Polled(Polled { chain: chain.id, stack, run, found });
+        let body = executor::Input::Polled(Polled {
+            chain: chain.id,
+            stack,
+            run,
+            asked_at: self.now,
+            found,
+        });
         Envelope::first("executor", id, named, self.now, body)
             .within(chain.correlation, chain.trace.clone())
     }

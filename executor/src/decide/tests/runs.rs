@@ -161,6 +161,18 @@ fn a_run_that_does_not_come_back_ends_its_step() {
 }
 
 #[test]
+fn what_several_executors_miss_at_the_same_time_is_missed_once() {
+    let mut chain = ChainFixture::single().running().with("a", S::Applying);
+    let glance = chain.polled("a", Found::NoStack);
+    for _ in 0..3 {
+        assert!(chain.tell(glance.clone()).is_empty());
+        assert_eq!((chain.step("a").state, chain.step("a").misses), (S::Applying, 1));
+    }
+    chain.tell(chain.polled("a", Found::NoStack));
+    assert_eq!(chain.step("a").misses, 2);
+}
+
+#[test]
 fn a_stack_that_is_gone_ends_its_step_after_three_looks() {
     let mut chain = ChainFixture::diamond().running().with("b", S::Applying).with("c", S::Planning);
     for stack in ["b", "c"] {

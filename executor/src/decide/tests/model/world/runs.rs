@@ -6,7 +6,7 @@ use contracts::{
     run::{Delta, RunReported, RunState, RunType},
 };
 
-use super::{Asked, Open, Run, Step, World};
+use super::{Asked, Open, Run, Step, World, world_time};
 use crate::{
     fixtures::report,
     input::{Found, Input, Polled, Seen},
@@ -67,7 +67,8 @@ impl World {
         let seen = self.asked(at, newest);
         let (stack, run) = (seen.report.stack.clone(), seen.report.run.clone());
         let chain = self.chain().id;
-        self.tell(Input::Polled(Polled { chain, stack, run, found: Found::Run(seen) }))
+        let (asked_at, found) = (world_time(self.days), Found::Run(seen));
+        self.tell(Input::Polled(Polled { chain, stack, run, asked_at, found }))
     }
 
     /// Spacelift was asked.
