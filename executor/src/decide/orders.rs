@@ -297,6 +297,8 @@ impl Moves<'_> {
     /// the call that is under way.
     pub(super) fn cancel_run(&mut self, at: usize, why: &Reason, force: bool) {
         let step = &mut self.chain.steps[at];
+        // Whoever had insisted still does.
+        let force = force || step.course.cancel.as_ref().is_some_and(|known| known.force);
         let cancel = Cancel { why: why.clone(), force, applying: false };
         match step.state {
             StepState::Triggering | StepState::Confirming => {

@@ -183,6 +183,17 @@ fn a_cancel_while_a_run_is_being_asked_for_waits_until_the_run_is_known() {
 }
 
 #[test]
+fn whoever_insisted_on_a_cancel_still_does_after_a_gentle_one() {
+    let mut chain = ChainFixture::single().autodeploying("a").running().with("a", S::Triggering);
+    chain.tell(cancel(&chain, Some("a"), true));
+    chain.tell(cancel(&chain, None, false));
+    let applies = CallResult::Run(seen(chain.report("a", RunState::Applying, 5)));
+    let told = chain.tell(chain.concluded("a", CallKind::Trigger, applies));
+    assert_eq!(told.last().unwrap(), "run.cancel a", "{told:?}");
+    assert_eq!(chain.step("a").state, S::Canceling);
+}
+
+#[test]
 fn a_call_that_was_not_made_yet_is_forgone() {
     let mut chain = ChainFixture::single().running().with("a", S::Triggering);
     chain.tell(cancel(&chain, Some("a"), false));
