@@ -22,6 +22,10 @@ const CHUNK: usize = 40;
 /// How many such documents are under way at once.
 const CHUNKS_AT_ONCE: usize = 4;
 
+/// If more runs of a document get no answer by themselves either, it is not they who have brought
+/// Spacelift into trouble.
+const IN_TROUBLE_MAX: usize = 2;
+
 /// One entry of a document that asks for many runs.
 #[derive(Deserialize)]
 struct Entry {
@@ -125,9 +129,14 @@ impl Client {
 
     async fn one_by_one(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Shows>, Error> {
         let mut runs = Vec::with_capacity(ids.len());
+        let mut in_trouble = 0;
         for (stack, run) in ids {
-            match self.run(stack, run).await {
-                Err(error) if error.is_about_all() => return Err(error),
+            let shows = self.run(stack, run).await;
+            in_trouble += usize::from(matches!(shows, Err(Error::Unavailable { .. })));
+            match shows {
+                Err(error) if error.is_about_all() || in_trouble > IN_TROUBLE_MAX => {
+                    return Err(error);
+                }
                 shows => runs.push(shows),
             }
         }

@@ -11,7 +11,7 @@ use super::{
     listener::{Listener, Reply, run, token},
     options, trigger,
 };
-use crate::{Client, Error, Shows};
+use crate::{Client, Error, Options, Shows};
 
 #[tokio::test]
 async fn a_trigger_carries_its_mark_and_the_token_and_only_its_own_document() {
@@ -116,6 +116,35 @@ async fn a_run_that_is_gone_or_cannot_be_shown_does_not_hide_the_others() {
         };
         let other = if one == "boom" { "refused" } else { "none" };
         assert_eq!(found.iter().map(code).collect::<Vec<_>>(), [other, "r1", other], "{all}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_document_without_an_answer_not_every_run_is_asked_for_by_itself_in_vain() {
+    let ids: Vec<_> =
+        (0..10).map(|run| (StackId::from("net"), RunId::from(format!("r{run}")))).collect();
+    for heals in [true, false] {
+        let listener = Listener::start(move |request, _| match request.operation.as_str() {
+            "ExchangeApiKey" => token("jwt"),
+            "GetRun" if heals && request.variables["run"] != "r1" => {
+                Reply::Data(json!({"stack": {"run": null}}))
+            }
+            _ => Reply::Status(503, ""),
+        })
+        .await;
+        let patient = Options { breaker_failures: 1_000, ..options(&listener.address) };
+        let found = Client::new(&patient).unwrap().runs(&ids).await;
+        let asked = listener.count("GetRun");
+        match found {
+            Ok(found) => {
+                assert!(heals && matches!(found[1], Err(Error::Unavailable { .. })), "{found:?}");
+                assert_eq!((found.iter().filter(|it| it.is_ok()).count(), asked), (9, 9 + 4));
+            }
+            Err(error) => {
+                assert!(!heals && matches!(error, Error::Unavailable { .. }), "{error:?}");
+                assert_eq!(asked, 3 * 4);
+            }
+        }
     }
 }
 
