@@ -35,6 +35,12 @@ impl Expected {
         self.since - CLOCK_SKEW
     }
 
+    /// The time from which on, by our clock, it must be known what runs came of something else: that of
+    /// Spacelift may be ahead.
+    pub fn known_from(&self) -> DateTime<Utc> {
+        self.horizon() - CLOCK_SKEW
+    }
+
     fn fits(&self, run: &RunFacts) -> bool {
         // Spacelift cuts its times to whole seconds.
         run.created_at.timestamp() >= self.horizon().timestamp()

@@ -144,9 +144,8 @@ impl Calls {
             since: claim.created_at,
             known: Vec::new(),
         };
-        let horizon = expected.horizon();
-        expected.known = self.known(call, horizon).await?;
-        let runs = self.spacelift.recent_runs(&call.stack, horizon).await?;
+        expected.known = self.known(call, expected.known_from()).await?;
+        let runs = self.spacelift.recent_runs(&call.stack, expected.horizon()).await?;
         tracing::info!(
             stack.id = %call.stack, runs = runs.len(), "looked for the run of an earlier call"
         );

@@ -1,7 +1,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::run::{RunState, RunType};
 
-use super::{Expected, Found, look_for};
+use super::{CLOCK_SKEW, Expected, Found, look_for};
 use crate::RunFacts;
 
 fn at(seconds: i64) -> DateTime<Utc> {
@@ -48,6 +48,14 @@ fn a_run_of_ours_made_since_then_is_found() {
 fn a_clock_that_is_behind_hides_no_run() {
     assert_eq!(look_for(&[run("r", -60)], &expected()), Found::One(run("r", -60)));
     assert_eq!(look_for(&[run("r", -61)], &expected()), Found::None);
+}
+
+#[test]
+fn what_came_of_something_else_is_known_by_a_clock_that_is_behind_spacelifts() {
+    let expected = expected();
+    let made_there = expected.horizon();
+    let made_here = made_there - CLOCK_SKEW;
+    assert!(expected.known_from() <= made_here);
 }
 
 #[test]
