@@ -152,6 +152,8 @@ pub enum CallResult {
     Refused(Reason),
     /// What the call is about exists no more.
     Gone(Reason),
+    /// The same; and it may have been called before, so that what cannot be seen may have begun.
+    GoneUnseen(Reason),
     /// There was nothing to do.
     Nothing,
     /// It was not done, because it is not wanted any more.

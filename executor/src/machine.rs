@@ -228,6 +228,7 @@ pub const STEP: &[Line<StepState, StepEvent>] = {
         (S::Triggering, E::CallHeldUp, S::GatingPlan),
         (S::Triggering, E::ChainStopped, S::Skipped),
         (S::Triggering, E::Lost, S::Failed),
+        (S::Triggering, E::LostApplying, S::Unknown),
         (S::Triggering, E::RetryPlanned, S::Retrying),
         (S::Planning, E::Paused, S::Planning),
         (S::Planning, E::Resumed, S::Planning),

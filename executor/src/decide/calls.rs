@@ -176,6 +176,11 @@ impl Moves<'_> {
                 self.fail(at, StepEvent::CallRefused, reason.clone(), words);
             }
             (CallResult::Gone(reason), _) if state.holds_stack() => self.lose(at, reason.clone()),
+            (CallResult::GoneUnseen(reason), CallKind::Trigger)
+                if state == StepState::Triggering =>
+            {
+                self.lose_unseen(at, reason.clone());
+            }
             _ => {}
         }
         // Until now the confirm might still have come to an end of its own.

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Code, Reason,
-    chain::{ChainFinished, ChainState, OnFailure},
+    chain::{ChainFinished, ChainKind, ChainState, OnFailure},
     step::{StepFinished, StepRetrying, StepState},
 };
 
@@ -167,10 +167,29 @@ impl Moves<'_> {
             return self.end(at, StepEvent::Lost, reason);
         }
         let seen = step.run.as_ref().map(|run| format!(" (last seen {})", run.state));
-        let (stack, seen) = (&step.planned.stack, seen.unwrap_or_default());
+        let what = format!("the apply was under way{}", seen.unwrap_or_default());
+        self.lose_applying(at, &what, reason);
+    }
+
+    /// The same of a step whose run may have been made all the same, and would apply by itself.
+    pub(super) fn lose_unseen(&mut self, at: usize, reason: Reason) {
+        let applies =
+            self.chain.steps[at].planned.autodeploy || self.chain.course.action.destroys();
+        if !applies || self.chain.runs_as() == ChainKind::Preview {
+            return self.end(at, StepEvent::Lost, reason);
+        }
+        self.lose_applying(
+            at,
+            "a run may have been made all the same, which applies by itself",
+            reason,
+        );
+    }
+
+    fn lose_applying(&mut self, at: usize, what: &str, reason: Reason) {
+        let stack = self.chain.stack(at);
         let here = format!("{}/{stack}", self.chain.id);
         let text = format!(
-            "{}; the apply was under way{seen}, so a person must look at what {stack} manages: \
+            "{}; {what}, so a person must look at what {stack} manages: \
              `stackly retry {here} --force` then runs it again, `stackly cancel {here}` leaves it \
              as it is, and until then nothing else runs there",
             reason.text,

@@ -20,7 +20,10 @@ use crate::{
 impl Calls {
     pub(super) async fn trigger(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
         match self.find_or_trigger(claim, call).await {
-            Err(Error::NotFound) => Ok(Called::Over(gone(call))),
+            Err(Error::NotFound) => Ok(Called::Over(match gone(call) {
+                CallResult::Gone(reason) if claim.uncertain => CallResult::GoneUnseen(reason),
+                gone => gone,
+            })),
             called => called,
         }
     }

@@ -1,9 +1,11 @@
+use std::time::Duration;
+
 use contracts::{
     Code,
     gate::{Moment, Outcome},
     step::StepState,
 };
-use simulator::Pace;
+use simulator::{Fault, FaultKind, Pace};
 
 use super::running::{Running, account, step};
 
@@ -65,5 +67,26 @@ async fn a_stack_that_is_gone_before_its_run_is_asked_for_ends_its_step() {
 
     assert_eq!(super::running::states(&page), "a finished, gone failed, below skipped");
     assert_eq!(step(&page, "gone").summary.reason.code, Code::StackGone);
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stack_that_goes_when_its_run_may_have_been_made_is_left_to_a_person() {
+    let running = Running::with(account(&["a"]), |config| {
+        config.runs.settle = Duration::from_millis(900);
+    })
+    .await;
+    running.spacelift.add_fault(Fault::once(FaultKind::AnswerLost).on("runTrigger"));
+    let mut planned = crate::fixtures::planned(uuid::Uuid::new_v4().as_u128(), &[("a", &[])]);
+    planned.steps[0].autodeploy = true;
+    let chain = running.planned(planned).await;
+    running.accepted("runTrigger").await;
+    running.spacelift.remove_stack("a").unwrap();
+
+    let page = running.ended(chain).await;
+
+    let summary = &step(&page, "a").summary;
+    assert_eq!((summary.state, summary.reason.code), (StepState::Unknown, Code::StackGone));
+    assert!(summary.reason.text.contains("may have been made all the same"), "{}", summary.reason);
     running.stop().await;
 }

@@ -77,6 +77,19 @@ fn a_call_about_what_is_gone_ends_the_step_and_says_if_a_person_must_look() {
 }
 
 #[test]
+fn a_run_that_may_have_been_made_on_a_stack_that_is_gone_is_unknown_if_it_applies_by_itself() {
+    let plain = ChainFixture::single();
+    let applies = plain.clone().autodeploying("a");
+    let preview = applies.clone().preview();
+    for (chain, end) in [(plain, S::Failed), (applies, S::Unknown), (preview, S::Failed)] {
+        let mut chain = chain.running().with("a", S::Triggering);
+        chain.tell(chain.concluded("a", CallKind::Trigger, CallResult::GoneUnseen(reason())));
+        assert_eq!(chain.step("a").state, end);
+        assert_eq!(chain.step("a").keeps_stack(), end == S::Unknown);
+    }
+}
+
+#[test]
 fn a_call_that_is_answered_after_the_step_ended_changes_nothing() {
     let mut chain = ChainFixture::diamond().running().with("b", S::Confirming);
     chain.tell(chain.reported("b", RunState::Discarded, 6));
