@@ -9,7 +9,7 @@ use std::path::Path;
 use chrono::Utc;
 use futures::future::join_all;
 use ingest::page::{Ambiguous, Sources};
-use policy::page::{InForce, OnTrial};
+use policy::page::{InForce, OnTrial, Stops};
 use serde_json::{Value, json};
 
 use super::desk::{Desk, SERVICES, read};
@@ -35,6 +35,7 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
     links.extend(rivals(desk).await);
     links.extend(triggers(desk).await);
     links.push(policies(desk).await);
+    links.extend(line(desk).await);
     links.extend(trial(desk).await);
     terminal.answer(&json!({ "links": links }), |look| doctor::render(&links, look))?;
     let broken = links.iter().filter(|link| link.is_broken()).count();
@@ -126,6 +127,14 @@ async fn calls(desk: &Desk) -> Option<Link> {
     Some(doctor::calls(&read("executor", answer).ok()?))
 }
 
+/// For what people stopped the line.
+async fn line(desk: &Desk) -> Vec<Link> {
+    // Whether the policy service answers at all is told already.
+    let answer = desk.ask("policy", "line", Value::Null).await;
+    let stops = answer.and_then(|answer| read::<Stops>("policy", answer));
+    stops.map(|stops| doctor::stops(&stops)).unwrap_or_default()
+}
+
 /// Whether policies on trial are refused.
 async fn trial(desk: &Desk) -> Option<Link> {
     // Where there are none, it is no answer.
@@ -148,7 +157,7 @@ async fn policies(desk: &Desk) -> Link {
             Link::broken("policies", why)
         }
         Ok(InForce { policies, .. }) => {
-            Link::sound("policies", format!("{} in force", policies.len()))
+            Link::sound("policies", format!("{} in force", status::in_force(&policies)))
         }
         Err(failure) => Link::broken("policies", failure.text()),
     }

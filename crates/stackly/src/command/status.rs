@@ -22,12 +22,13 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
         let answer = desk.ask(card.service, "trace", question).await;
         Service { service: card.service, trouble: answer.err().map(|failure| failure.text()) }
     });
-    let (services, streams, chains, catalogue, policies) = tokio::join!(
+    let (services, streams, chains, catalogue, policies, line) = tokio::join!(
         join_all(asked),
         desk.bus.streams(),
         desk.ask("executor", "chains", json!({ "open": true, "limit": CHAINS_MAX })),
         desk.ask("planner", "status", Value::Null),
         desk.ask("policy", "policies", Value::Null),
+        desk.ask("policy", "line", Value::Null),
     );
     let letters = streams?
         .into_iter()
@@ -40,6 +41,7 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
         dead_letters: letters,
         catalogue: catalogue.ok(),
         policies: policies.ok(),
+        line: line.ok(),
     };
     terminal.answer(&status, |look| status::render(&status, look))
 }

@@ -6,9 +6,11 @@ use contracts::{Card, Code, StackId, Text, label, phrase::count};
 use executor::{Calls, Resting, Trigger, Triggers};
 use ingest::page::{Source, Watching};
 use planner::question::{StackLine, Status};
+use policy::page::Stops;
 use serde::Serialize;
 use service::health::Readiness;
 
+use super::line;
 use crate::print::{Look, Tone, age, clean, moment};
 
 /// One link of the way.
@@ -16,16 +18,23 @@ use crate::print::{Look, Tone, age, clean, moment};
 pub(crate) struct Link {
     name: String,
     sound: bool,
+    /// Nothing is broken, but somebody holds things up on purpose.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    held: bool,
     text: String,
 }
 
 impl Link {
     pub(crate) fn sound(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), sound: true, text: text.into() }
+        Self { name: name.into(), sound: true, held: false, text: text.into() }
     }
 
     pub(crate) fn broken(name: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { name: name.into(), sound: false, text: text.into() }
+        Self { name: name.into(), sound: false, held: false, text: text.into() }
+    }
+
+    fn held(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { held: true, ..Self::sound(name, text) }
     }
 
     pub(crate) fn is_broken(&self) -> bool {
@@ -340,11 +349,25 @@ pub(crate) fn calls(calls: &Calls) -> Link {
     }
 }
 
+/// For what people stopped the line.
+pub(crate) fn stops(stops: &Stops) -> Vec<Link> {
+    let told = stops.stopped.iter().map(|stop| {
+        let labels = stop.labels.iter().map(|label| format!(" --label {label}"));
+        let go = format!("`stackly go{}`", labels.collect::<String>());
+        Link::held("line", format!("{}; {go} ends it", line::sentence(stop)))
+    });
+    told.collect()
+}
+
 /// A line for each.
 pub(crate) fn render(links: &[Link], look: &Look) -> String {
     let width = links.iter().map(|link| link.name.chars().count()).max().unwrap_or(0);
     let line = |link: &Link| {
-        let (symbol, tone) = if link.sound { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
+        let (symbol, tone) = match (link.sound, link.held) {
+            (false, _) => ("✗", Tone::Bad),
+            (true, true) => ("…", Tone::Waits),
+            (true, false) => ("✓", Tone::Good),
+        };
         format!("{} {:width$}  {}", look.paint(tone, symbol), link.name, clean(&link.text))
     };
     links.iter().map(line).collect::<Vec<_>>().join("\n")

@@ -41,6 +41,12 @@ pub(crate) fn line(line: &Stops, look: &Look) -> String {
     text
 }
 
+/// One stop in one line.
+pub(crate) fn sentence(stop: &Stop) -> String {
+    let Stop { by, at, reason, .. } = stop;
+    format!("stopped: {}, by {by} since {}: {reason}", about(stop), moment(*at))
+}
+
 fn about(stop: &Stop) -> String {
     if stop.labels.is_empty() { "everything".to_owned() } else { stop.labels.join(", ") }
 }

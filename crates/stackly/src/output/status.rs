@@ -4,10 +4,11 @@ use std::path::Path;
 
 use contracts::phrase::count;
 use planner::question;
-use policy::page::InForce;
+use policy::page::{Block, InForce, Stops};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::line;
 use crate::print::{Cell, Look, Table, Tone, clean, span};
 
 /// What is known about the system.
@@ -25,6 +26,8 @@ pub(crate) struct Status {
     pub(crate) catalogue: Option<Value>,
     /// What the policy service says about its policies.
     pub(crate) policies: Option<Value>,
+    /// What it says about the line: for what people stopped it.
+    pub(crate) line: Option<Value>,
 }
 
 /// One service.
@@ -59,6 +62,12 @@ pub(crate) fn render(status: &Status, look: &Look) -> String {
     }
     if let Some(value) = &status.policies {
         table.row(["policies".into(), policies(value)]);
+    }
+    if let Some(value) = &status.line {
+        for (place, cell) in stops(value).into_iter().enumerate() {
+            let name = if place == 0 { "line" } else { "" };
+            table.row([name.into(), cell]);
+        }
     }
     table.render(look)
 }
@@ -123,11 +132,27 @@ fn policies(value: &Value) -> Cell {
     match InForce::deserialize(value) {
         Ok(InForce { refused: Some(refused), policies, folder, .. }) => bad(&format!(
             "{} in force; what is there now is refused: {}",
-            policies.len(),
+            in_force(&policies),
             refused_policies(&refused.text, folder.as_deref())
         )),
-        Ok(InForce { policies, .. }) => good(&format!("{} in force", policies.len())),
+        Ok(InForce { policies, .. }) => good(&format!("{} in force", in_force(&policies))),
         Err(_) => bad(&value.to_string()),
+    }
+}
+
+/// How many policies hold that somebody wrote. What people stopped by hand counts as a policy
+/// when gates are decided, and is told in a line of its own.
+pub(crate) fn in_force(policies: &[Block]) -> usize {
+    policies.iter().filter(|block| block.file != policy::line::FILE).count()
+}
+
+fn stops(value: &Value) -> Vec<Cell> {
+    match Stops::deserialize(value) {
+        Ok(Stops { stopped, .. }) if stopped.is_empty() => vec![good("nothing is stopped by hand")],
+        Ok(Stops { stopped, .. }) => {
+            stopped.iter().map(|stop| bad(&line::sentence(stop))).collect()
+        }
+        Err(_) => vec![bad(&value.to_string())],
     }
 }
 

@@ -268,12 +268,39 @@ fn the_status_tells_what_does_not_stand() {
         policies: Some(json!({
             "folder": "/etc/policies", "source": { "path": "/etc/policies" },
             "title": "/etc/policies", "digest": "abc", "loaded_at": now(),
-            "policies": [{ "kind": "policy", "name": "production" }],
+            "policies": [
+                { "kind": "policy", "name": "production", "file": "a.hcl" },
+                { "kind": "stop", "name": "line-1", "file": "(stackly stop)" },
+                { "kind": "stop", "name": "line-2", "file": "(stackly stop)" },
+            ],
             "refused": { "at": now(),
                 "text": "2 faults in the policies\n\na.hcl:1:1: no\n    1 | x\n\nb.hcl: no" },
         })),
+        line: Some(stopped()),
     };
     insta::assert_snapshot!(status::render(&status, &PLAIN));
+}
+
+/// The policy service's `line` after two stops.
+fn stopped() -> Value {
+    let stop = |labels: &[&str], reason: &str| {
+        json!({ "id": Uuid::nil(), "labels": labels, "reason": reason, "by": "root",
+            "at": "2026-09-01T12:00:00Z" })
+    };
+    json!({ "stopped": [stop(&[], "incident 42"), stop(&["team:net"], "a\nflood")], "ended": [] })
+}
+
+#[test]
+fn a_line_that_is_stopped_is_told_and_breaks_no_link() {
+    let links = doctor::stops(&serde_json::from_value(stopped()).unwrap());
+    assert!(!links.iter().any(doctor::Link::is_broken));
+    let text = doctor::render(&links, &PLAIN);
+    for expected in [
+        "… line  stopped: everything, by root since 2026-09-01 12:00:00Z: incident 42; `stackly go` ends",
+        "… line  stopped: team:net, by root since 2026-09-01 12:00:00Z: a flood; `stackly go --label team:net`",
+    ] {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
 }
 
 fn event(kind: &str, body: Value) -> Envelope {
