@@ -62,7 +62,7 @@ pub struct Global {
 pub enum Command {
     /// Run the whole pipeline on this machine, with a sample account
     Dev(Box<DevArguments>),
-    /// Show the state of the system: services, catalogue, policies, dead letters
+    /// Show the state of the system: services, catalogue, policies, manual stops, dead letters
     Status,
     /// Set up a space of a Spacelift account, or the webhook of a repository
     #[command(subcommand)]

@@ -62,6 +62,7 @@ async fn services(desk: &Desk) -> Vec<Link> {
         }
     });
     let mut links = vec![doctor::streams(streams)];
+    links.extend(doctor::dead_letters(streams));
     links.extend(join_all(asked).await);
     links
 }

@@ -43,5 +43,13 @@ pub(super) async fn run(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), 
         policies: policies.ok(),
         line: line.ok(),
     };
-    terminal.answer(&status, |look| status::render(&status, look))
+    terminal.answer(&status, |look| status::render(&status, look))?;
+    let silent = status.services.iter().filter(|service| service.trouble.is_some()).count();
+    match silent {
+        0 => Ok(()),
+        _ => {
+            let all = status.services.len();
+            Err(Failure::unavailable(format!("{silent} of {all} services do not answer")))
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use bus::StreamStatus;
 use chrono::{DateTime, Utc};
-use contracts::{Card, Code, StackId, Text, label, phrase::count};
+use contracts::{Card, Code, StackId, Text, label, phrase::count, topology::DEAD_LETTERS};
 use executor::{Calls, Resting, Trigger, Triggers};
 use ingest::page::{Source, Watching};
 use planner::question::{StackLine, Status};
@@ -109,6 +109,17 @@ pub(crate) fn streams(streams: &[StreamStatus]) -> Link {
     }
     let messages: u64 = streams.iter().map(|stream| stream.messages).sum();
     Link::sound(name, format!("{} streams hold {messages} messages", streams.len()))
+}
+
+/// Whether there are messages that no service could handle; nothing where their stream is missing,
+/// which is told already.
+pub(crate) fn dead_letters(streams: &[StreamStatus]) -> Option<Link> {
+    let name = "dead letters";
+    let own = streams.iter().find(|stream| stream.name.ends_with(DEAD_LETTERS.name))?;
+    own.exists.then(|| match own.messages {
+        0 => Link::sound(name, "none"),
+        letters => Link::broken(name, format!("{letters}; `stackly dead list` shows them")),
+    })
 }
 
 /// In whose names whoever looks may give commands.

@@ -207,6 +207,26 @@ fn the_topology_tells_what_differs_and_what_is_missing() {
 }
 
 #[test]
+fn dead_letters_are_a_broken_link() {
+    let link = |exists, messages| {
+        let stream = StreamStatus {
+            name: "ACME_STACKLY_DEAD_LETTERS".into(),
+            purpose: "what it is for",
+            exists,
+            messages,
+            bytes: 0,
+            differences: Vec::new(),
+            consumers: Vec::new(),
+        };
+        doctor::dead_letters(&[stream])
+    };
+    assert!(!link(true, 0).unwrap().is_broken());
+    assert!(link(false, 0).is_none());
+    let text = doctor::render(&[link(true, 2).unwrap()], &PLAIN);
+    assert_eq!(text, "✗ dead letters  2; `stackly dead list` shows them");
+}
+
+#[test]
 fn what_keeps_a_service_from_its_work_is_told_in_its_line() {
     let link = |page: Value| {
         let readiness = serde_json::from_value(page).unwrap();

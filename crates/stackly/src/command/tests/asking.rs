@@ -185,7 +185,9 @@ async fn the_status_names_who_does_not_answer() {
     let at = Installation::new().await;
     executor(&at).await;
     at.service("stackly.ask.executor.trace", |_| Ok(json!([]))).await;
-    let status = at.run(&["status", "--json"]).await.json();
+    let done = at.run(&["status", "--json"]).await;
+    let status: Value = serde_json::from_str(&done.text).unwrap();
+    assert_eq!(done.failed(5), "4 of 5 services do not answer");
     assert_eq!(status["open_chains"], 1);
     assert_eq!(status["dead_letters"], Value::Null);
     let troubled: Vec<_> = status["services"]
@@ -196,7 +198,7 @@ async fn the_status_names_who_does_not_answer() {
         .map(|service| service["service"].as_str().unwrap())
         .collect();
     assert_eq!(troubled, ["ingest", "planner", "policy", "notifier"]);
-    let text = at.run(&["status"]).await.ok();
+    let text = at.run(&["status"]).await.text;
     assert!(text.contains("executor      ✓ answers"), "{text}");
 }
 
