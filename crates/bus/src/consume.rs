@@ -142,10 +142,10 @@ impl<H: Handler> Loop<H> {
     async fn take(&mut self, batch: Vec<Delivery>) -> Vec<Delivery> {
         let started = std::time::Instant::now();
         let size = batch.len();
+        let (batch, mut settled) = self.meant(batch);
         let (read, incoming) = read(self.handler.consumer(), batch);
         let mut results = self.handle(incoming).await.into_iter();
         let mut kept = Vec::new();
-        let mut settled = Vec::with_capacity(size);
         for Read { delivery, span, readable } in read {
             let (cause, answer) = match readable {
                 Ok(id) => {
@@ -175,6 +175,21 @@ impl<H: Handler> Loop<H> {
         );
         self.settle(settled).await;
         kept
+    }
+
+    /// What is for this handler, and what is only to be acknowledged: given back to somebody else.
+    fn meant(&self, batch: Vec<Delivery>) -> (Vec<Delivery>, Vec<Settled>) {
+        let is_meant = |delivery: &Delivery| {
+            dead_letters::is_for(delivery.message.headers.as_ref(), self.handler.consumer())
+        };
+        let (meant, other): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_meant);
+        let unseen = other.into_iter().map(|delivery| Settled {
+            delivery,
+            cause: None,
+            verdict: Verdict::Answered(None),
+            span: Span::none(),
+        });
+        (meant, unseen.collect())
     }
 
     /// A panic outside of a decision concerns the whole batch: all of it comes back.

@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::{Bus, BusError, wire};
 
 pub(crate) const REASON: &str = "Dead-Letter-Reason";
+/// Who gave it up; on what a person gave back, whom it is meant for.
 pub(crate) const CONSUMER: &str = "Dead-Letter-Consumer";
 pub(crate) const SUBJECT: &str = "Dead-Letter-Subject";
 /// When it was given up: a broker that lost it is given it again later.
@@ -101,8 +102,9 @@ impl Bus {
         }))
     }
 
-    /// Gives a dead letter back to the pipeline. Consumers that handled it already answer from
-    /// memory; the one that gave it up tries again. Tells whether there was such a letter.
+    /// Gives a dead letter back to the consumer that gave it up; all others acknowledge it unseen, or
+    /// one that no two of them can read would become more letters each time. Tells whether there
+    /// was such a letter.
     pub async fn requeue(&self, sequence: u64) -> Result<bool, BusError> {
         let what = "requeue a dead letter";
         let Some(raw) = self.raw_letter(sequence).await? else { return Ok(false) };
@@ -111,7 +113,7 @@ impl Bus {
         };
         let mut headers = HeaderMap::new();
         for (name, values) in raw.headers.iter() {
-            if ![REASON, CONSUMER, SUBJECT, TIME].contains(&name.to_string().as_str()) {
+            if ![REASON, SUBJECT, TIME].contains(&name.to_string().as_str()) {
                 values.iter().for_each(|value| headers.append(name.clone(), value.clone()));
             }
         }
@@ -158,6 +160,12 @@ impl Bus {
 pub(crate) fn is_requeued(headers: Option<&HeaderMap>) -> bool {
     let id = headers.and_then(|headers| headers.get(NATS_MESSAGE_ID));
     id.is_some_and(|id| id.as_str().starts_with(REQUEUED))
+}
+
+/// Whether a message is for a consumer: what a person gave back is for the one that gave it up.
+pub(crate) fn is_for(headers: Option<&HeaderMap>, consumer: &str) -> bool {
+    let meant = headers.and_then(|headers| wire::optional(headers, CONSUMER));
+    meant.is_none_or(|meant| meant == consumer)
 }
 
 /// A dead letter as it is in its stream.

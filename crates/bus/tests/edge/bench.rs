@@ -76,6 +76,7 @@ type Decide = Box<dyn Fn(&Envelope, usize) -> Result<Answers, Failure> + Send + 
 
 /// Notes what comes and decides by a function of the message and of how often it came.
 pub(crate) struct Script {
+    consumer: &'static str,
     /// When a message came to the handler, each time.
     seen: Mutex<Vec<Instant>>,
     /// How often each came.
@@ -93,6 +94,7 @@ impl Script {
         decide: impl Fn(&Envelope, usize) -> Result<Answers, Failure> + Send + Sync + 'static,
     ) -> Self {
         Self {
+            consumer: "test-changes",
             seen: Mutex::default(),
             times: Mutex::default(),
             decide: Box::new(decide),
@@ -110,6 +112,11 @@ impl Script {
     /// Takes these types instead.
     pub(crate) fn taking(self, kinds: &'static [&'static str]) -> Self {
         Self { kinds, ..self }
+    }
+
+    /// Has a place of its own in the stream.
+    pub(crate) fn called(self, consumer: &'static str) -> Self {
+        Self { consumer, ..self }
     }
 
     pub(crate) fn seen(&self) -> Vec<Instant> {
@@ -134,7 +141,7 @@ impl Script {
 
 impl Handler for Script {
     fn consumer(&self) -> &'static str {
-        "test-changes"
+        self.consumer
     }
 
     fn takes(&self) -> &'static [&'static str] {

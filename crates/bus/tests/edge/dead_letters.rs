@@ -64,6 +64,41 @@ async fn messages_nobody_can_read_are_dead_letters_each_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_letter_goes_back_to_the_consumer_that_gave_it_up_and_to_no_other() {
+    let bus = bus().await;
+    let stranger = async_nats::connect(embedded::shared_nats().await.url()).await.unwrap();
+    let subject = bus.subject("stackly.evt.change.pushed.x");
+    stranger.publish(subject, "no JSON at all".into()).await.unwrap();
+    stranger.flush().await.unwrap();
+    let (one, ..) = Script::silent().consume(&bus);
+    let (other, ..) = Script::silent().called("other-changes").consume(&bus);
+    let letters = async || bus.dead_letters(10).await.unwrap();
+    eventually("a letter of each", async || letters().await.len() == 2).await;
+    for _ in 0..2 {
+        let given_back = letters().await;
+        let newest = given_back.last().unwrap().sequence;
+        for letter in given_back {
+            assert!(bus.requeue(letter.sequence).await.unwrap());
+        }
+        let again = async || letters().await.iter().filter(|it| it.sequence > newest).count() >= 2;
+        eventually("them to be given up again", again).await;
+    }
+    // Once each has seen what came last, nothing before it is left to be given up.
+    let last = publish(&bus, &["acme/infra"]).await[0];
+    let seen = async || one.times(last) == 1 && other.times(last) == 1;
+    eventually("both to be through", seen).await;
+    let settled = async || {
+        let streams = bus.streams().await.unwrap();
+        // Those of the other stream are of whoever looked for letters.
+        streams[0].consumers.iter().all(|(_, waiting, unsettled)| waiting + unsettled == 0)
+    };
+    eventually("nothing to be unsettled", settled).await;
+    let mut consumers: Vec<_> = letters().await.into_iter().map(|it| it.consumer).collect();
+    consumers.sort();
+    assert_eq!(consumers, ["other-changes", "test-changes"]);
+}
+
+#[tokio::test]
 async fn a_message_larger_than_the_server_takes_is_told_at_once() {
     let bus = bus().await;
     let mut large = event("a");
