@@ -4,7 +4,8 @@ pub(super) mod became;
 
 use chrono::Utc;
 use clap::Args;
-use executor::WaitLine;
+use contracts::ChainId;
+use executor::{ChainLine, ChainPage, WaitLine};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -17,6 +18,9 @@ use crate::{
     output::why::waits,
     print::{Terminal, clean},
 };
+
+/// In so many of the newest chains a stack of which nothing waits is looked for.
+const SEARCHED: usize = 20;
 
 /// What is asked about.
 #[derive(Debug, Args)]
@@ -43,9 +47,13 @@ pub(super) async fn run(
         return policy::explain(what, desk, terminal).await;
     }
     if what.to_ascii_lowercase().starts_with("chain_") {
-        let question = json!({ "chain": names::chain(desk, what).await? });
-        let (answer, lines) = waiting(desk, question).await?;
-        return terminal.answer(&answer, |look| waits::render(what, &lines, Utc::now(), look));
+        let chain = names::chain(desk, what).await?;
+        let (answer, lines) = waiting(desk, json!({ "chain": chain })).await?;
+        if lines.is_empty() {
+            let last = Some(page(chain, desk).await?);
+            return ended((what, None), last, terminal);
+        }
+        return terminal.answer(&answer, |look| waits::render(&lines, Utc::now(), look));
     }
     if is_commit_or_id(what) {
         return became::run(what, options.all, desk, terminal).await;
@@ -57,8 +65,48 @@ pub(super) async fn run(
             return became::tell(found, options.all, desk, terminal).await;
         }
         is_stack(what, desk).await?;
+        return ended((what, Some(what)), last_of(what, desk).await?, terminal);
     }
-    terminal.answer(&answer, |look| waits::render(what, &lines, Utc::now(), look))
+    terminal.answer(&answer, |look| waits::render(&lines, Utc::now(), look))
+}
+
+/// A chain as it is shown in full, for programs and for us.
+type Page = (Value, ChainPage);
+
+async fn page(chain: ChainId, desk: &Desk) -> Result<Page, Failure> {
+    let answer = desk.ask("executor", "chain", json!({ "chain": chain })).await?;
+    Ok((answer.clone(), read("executor", answer)?))
+}
+
+/// The newest chain with a step of a stack, if it is among the newest of all.
+async fn last_of(stack: &str, desk: &Desk) -> Result<Option<Page>, Failure> {
+    let answer = desk.ask("executor", "chains", json!({ "limit": SEARCHED })).await?;
+    for line in read::<Vec<ChainLine>>("executor", answer)? {
+        let found = match page(line.chain, desk).await {
+            // It was forgotten since it was listed.
+            Err(Failure::NotFound(_)) => continue,
+            found => found?,
+        };
+        let steps = &found.1.steps_in_order;
+        if steps.iter().any(|step| step.summary.stack.as_str() == stack) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// Nothing waits: how it ended.
+fn ended(
+    (what, stack): (&str, Option<&str>),
+    last: Option<Page>,
+    terminal: &mut Terminal<'_>,
+) -> Result<(), Failure> {
+    let mut document = json!({ "waits": [] });
+    let page = last.map(|(value, page)| {
+        document["last"] = value;
+        page
+    });
+    terminal.answer(&document, |_| waits::ended(what, page.as_ref(), stack))
 }
 
 /// That nothing of a stack waits is an answer only if there is such a stack.

@@ -7,16 +7,20 @@ use crate::output::sample::{self, CHAIN, CORRELATION, GATE};
 
 const OTHER: &str = "chain_01j9aaaaaaaaaaaaaaaaaaaaaa";
 
-/// An executor with two chains, one of which can be shown.
-async fn executor(at: &Installation) {
+/// An executor with two chains, one of which is as told.
+async fn executor(at: &Installation, change: impl Fn(&mut Value) + Send + Sync + 'static) {
     at.service("stackly.ask.executor.chains", |body| {
         let lines = [sample::line(CHAIN, "running"), sample::line(OTHER, "finished")];
         let open = body["open"] == true;
         Ok(lines.into_iter().filter(|line| !open || line["state"] == "running").collect())
     })
     .await;
-    at.service("stackly.ask.executor.chain", |body| match body["chain"].as_str() {
-        Some(CHAIN) => Ok(sample::page()),
+    at.service("stackly.ask.executor.chain", move |body| match body["chain"].as_str() {
+        Some(CHAIN) => {
+            let mut page = sample::page();
+            change(&mut page);
+            Ok(page)
+        }
         _ => Err(Problem::not_found("there is no such chain")),
     })
     .await;
@@ -25,7 +29,7 @@ async fn executor(at: &Installation) {
 #[tokio::test]
 async fn chains_are_listed_for_people_and_for_programs() {
     let at = Installation::new().await;
-    executor(&at).await;
+    executor(&at, |_| {}).await;
     let text = at.run(&["chains"]).await.ok();
     assert!(text.contains(CHAIN) && text.contains(OTHER), "{text}");
     let open = at.run(&["chains", "--open", "--json"]).await.json();
@@ -36,7 +40,7 @@ async fn chains_are_listed_for_people_and_for_programs() {
 #[tokio::test]
 async fn a_chain_is_found_by_the_beginning_of_its_id() {
     let at = Installation::new().await;
-    executor(&at).await;
+    executor(&at, |_| {}).await;
     let text = at.run(&["chain", "01j9z"]).await.ok();
     assert!(text.contains("cluster has not finished"), "{text}");
     assert!(text.contains("after: … cluster by Spacelift dependency (vpc_id -> TF_VAR_vpc)"));
@@ -77,7 +81,7 @@ fn chapter(who: &str, what: &str, second: u32) -> Value {
 #[tokio::test]
 async fn a_trace_merges_what_the_services_tell_and_names_those_that_do_not() {
     let at = Installation::new().await;
-    executor(&at).await;
+    executor(&at, |_| {}).await;
     let tell = |chapters: Value| {
         move |body: Value| match body["correlation"].as_str() {
             Some(CORRELATION) => Ok(chapters.clone()),
@@ -145,13 +149,53 @@ async fn all_pages_of_the_stacks_become_one_list() {
     // Why asks who knows what could be called so.
     at.service("stackly.ask.executor.why", |_| Ok(json!([]))).await;
     at.service("stackly.ask.ingest.why", |_| Ok(json!({ "about": "", "deliveries": [] }))).await;
+    executor(&at, |_| {}).await;
     let text = at.run(&["why", "c"]).await.ok();
-    assert!(text.starts_with("nothing of c waits"), "{text}");
+    assert_eq!(text, "nothing of c waits: no chain of late has a step of it\n");
     let waits = at.run(&["why", "c", "--json"]).await.json();
     assert_eq!(waits, json!({ "waits": [] }));
     let text = at.run(&["why", "d"]).await.failed(3);
     assert!(text.contains("no stack, delivery or event is called `d`"), "{text}");
     at.run(&["why", " "]).await.failed(2);
+}
+
+#[tokio::test]
+async fn why_tells_how_what_has_ended_ended_and_what_can_be_done() {
+    let at = Installation::new().await;
+    at.service("stackly.ask.executor.why", |_| Ok(json!([]))).await;
+    at.service("stackly.ask.ingest.why", |_| Ok(json!({ "about": "", "deliveries": [] }))).await;
+    at.service("stackly.ask.planner.stacks", |_| {
+        let stack = |id: &str| {
+            json!({ "id": id, "name": id, "space": "root", "labels": [], "repository": "acme/infra",
+                "branch": "main", "project_root": "", "globs": [], "autodeploy": false,
+                "disabled": false, "depends_on": [] })
+        };
+        Ok(json!({ "version": 2, "as_of": "2026-09-01T12:00:00Z", "next": null,
+            "stacks": [stack("cluster"), stack("network")] }))
+    })
+    .await;
+    executor(&at, |page| {
+        page["state"] = json!("failed");
+        page["reason"] = json!({ "code": "run_failed", "text": "1 step failed" });
+        for (place, state) in [(1, "finished"), (2, "failed"), (3, "skipped")] {
+            page["steps_in_order"][place]["state"] = json!(state);
+        }
+        page["steps_in_order"][2]["reason"] =
+            json!({ "code": "run_failed", "text": "the run failed: no quota" });
+    })
+    .await;
+    let told = format!("chain {CHAIN} is failed: 1 step failed\n");
+    let retry = format!("to do: once its cause is gone, `stackly retry {CHAIN}");
+    assert_eq!(
+        at.run(&["why", CHAIN]).await.ok(),
+        format!("nothing of {CHAIN} waits\n{told}step cluster is failed: the run failed: no quota\n{retry}`\n")
+    );
+    let text = at.run(&["why", "cluster"]).await.ok();
+    assert!(text.contains(&told) && text.contains(&format!("{retry}/cluster`")), "{text}");
+    let text = at.run(&["why", "network"]).await.ok();
+    assert!(text.ends_with("step network is finished: the run finished\n"), "{text}");
+    let document = at.run(&["why", CHAIN, "--json"]).await.json();
+    assert_eq!((&document["waits"], &document["last"]["chain"]), (&json!([]), &json!(CHAIN)));
 }
 
 #[tokio::test]
@@ -183,7 +227,7 @@ async fn deliveries_and_notices_are_asked_of_their_services() {
 #[tokio::test]
 async fn the_status_names_who_does_not_answer() {
     let at = Installation::new().await;
-    executor(&at).await;
+    executor(&at, |_| {}).await;
     at.service("stackly.ask.executor.trace", |_| Ok(json!([]))).await;
     let done = at.run(&["status", "--json"]).await;
     let status: Value = serde_json::from_str(&done.text).unwrap();
