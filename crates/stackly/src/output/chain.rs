@@ -49,7 +49,7 @@ fn head(page: &ChainPage, now: DateTime<Utc>, look: &Look) -> String {
         line.kind.as_str().into(),
         format!("{}/{}", line.ended, line.steps).into(),
         age(line.began_at, now).into(),
-        Cell::from(&line.reason.text),
+        Cell::from(state::why(line)),
     ]);
     head.note(state::change(&line.change));
     if let Some(url) = &line.change.url {

@@ -23,8 +23,9 @@ pub(crate) fn render(lines: &[ChainLine], now: DateTime<Utc>, look: &Look) -> St
             age(line.began_at, now).into(),
             state::change(&line.change).into(),
         ]);
-        if line.state != ChainState::Finished {
-            table.note(Cell::new(Tone::Faint, &line.reason.text));
+        let why = state::why(line);
+        if line.state != ChainState::Finished && !why.is_empty() {
+            table.note(Cell::new(Tone::Faint, why));
         }
         // Before a chain has begun, its own reason says what it waits for.
         if let Some(step) = line.first_open.as_ref().filter(|_| line.state != ChainState::Gating) {

@@ -1,6 +1,7 @@
 //! States as a symbol, a word and a tone.
 
-use contracts::{chain::ChainState, change::Change, gate::Outcome, step::StepState};
+use contracts::{Code, chain::ChainState, change::Change, gate::Outcome, step::StepState};
+use executor::ChainLine;
 
 use crate::print::{Cell, Tone, moment};
 
@@ -14,6 +15,18 @@ pub(crate) fn chain(state: ChainState) -> Cell {
         ChainState::Canceled => ("–", Tone::Faint),
     };
     Cell::new(tone, format!("{symbol} {state}"))
+}
+
+/// Why a chain is as it is; nothing if all there is to say is that no policy kept it from beginning,
+/// which is not why it goes on. Of waves that are through and of people, the same code tells more.
+pub(crate) fn why(line: &ChainLine) -> &str {
+    let text = line.reason.text.as_str();
+    let is_under_way = matches!(line.state, ChainState::Running | ChainState::Planning);
+    let is_silence = text == "no policy matches" || text.ends_with(" nothing against it");
+    match is_under_way && line.reason.code == Code::Allowed && is_silence {
+        true => "",
+        false => text,
+    }
 }
 
 /// How a step stands.

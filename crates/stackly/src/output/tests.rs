@@ -37,6 +37,19 @@ fn the_list_of_chains_tells_why_they_are_not_done() {
 }
 
 #[test]
+fn that_a_chain_was_let_begin_is_not_told_as_why_it_goes_on() {
+    let mut page = sample::read_page();
+    let allowed = |text| contracts::Reason::new(contracts::Code::Allowed, text);
+    page.line.reason = allowed("no policy matches");
+    let told = |page: &executor::ChainPage| {
+        chain::render(page, now(), &PLAIN) + &chains::render(&[page.line.clone()], now(), &PLAIN)
+    };
+    assert!(!told(&page).contains("no policy matches"), "{}", told(&page));
+    page.line.reason = allowed("wave 1 has soaked");
+    assert_eq!(told(&page).matches("wave 1 has soaked").count(), 2);
+}
+
+#[test]
 fn a_chain_tells_of_each_step_why_it_waits() {
     insta::assert_snapshot!(chain::render(&sample::read_page(), now(), &PLAIN));
 }
