@@ -9,7 +9,10 @@ use contracts::{phrase::count, topology::DEAD_LETTERS};
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::{desk::Desk, value::limit};
+use super::{
+    desk::Desk,
+    value::{letter, limit},
+};
 use crate::{failure::Failure, output, print::Terminal};
 
 /// For how long to read: a letter that is taken away meanwhile would be waited for.
@@ -27,6 +30,7 @@ pub enum Action {
     /// Show one with its body
     Show {
         /// Its number in the list
+        #[arg(value_parser = letter)]
         seq: u64,
     },
     /// Requeue them to the service that gave them up
@@ -38,6 +42,7 @@ pub enum Action {
 #[group(required = true, multiple = false)]
 pub struct Requeue {
     /// Its number in the list
+    #[arg(value_parser = letter)]
     seq: Option<u64>,
     /// All of them
     #[arg(long)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use serde_json::json;
 use store::Store;
 
@@ -14,6 +14,9 @@ use crate::{
 const NO_URL: &str =
     "--database-url is not a Postgres URL (postgres://user:password@host:5432/database)";
 
+/// A day: nobody who looks on waits longer.
+const WAIT_MAX: u64 = 86_400;
+
 /// Which database is migrated.
 #[derive(Args)]
 pub struct Options {
@@ -21,7 +24,8 @@ pub struct Options {
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: String,
     /// How many seconds to wait for the database to come up
-    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 5,
+        value_parser = value_parser!(u64).range(..=WAIT_MAX))]
     wait: u64,
 }
 

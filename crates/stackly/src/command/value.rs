@@ -52,6 +52,13 @@ pub(super) fn commit(text: &str) -> Result<String, String> {
     })
 }
 
+/// The number of a dead letter.
+pub(super) fn letter(text: &str) -> Result<u64, String> {
+    let no_number =
+        |_| format!("`{text}` is not the number of a dead letter; `stackly dead list` shows them");
+    text.parse().map_err(no_number)
+}
+
 /// The id of a delivery.
 pub(super) fn delivery(text: &str) -> Result<Uuid, String> {
     let no_id = |_| format!("`{text}` is not a delivery id; `stackly deliveries` lists them");

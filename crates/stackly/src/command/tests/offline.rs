@@ -117,6 +117,9 @@ async fn a_database_that_is_none_or_not_there_is_said_to_be_so() {
 #[test]
 fn what_cannot_be_typed_is_refused_before_anything_is_asked() {
     for wrong in [
+        vec!["migrate", "--database-url", "postgres://x", "--wait", "18446744073709551615"],
+        vec!["dead", "show", "abc"],
+        vec!["dead", "requeue", "-1"],
         vec!["dead", "requeue"],
         vec!["dead", "requeue", "7", "--all"],
         vec!["chains", "--limit", "0"],
@@ -137,7 +140,8 @@ fn what_cannot_be_typed_is_refused_before_anything_is_asked() {
         let typed = [vec!["stackly"], wrong.clone()].concat();
         let Err(error) = Cli::try_parse_from(typed) else { panic!("{wrong:?} was taken") };
         assert_eq!(error.exit_code(), 2, "{wrong:?}");
-        assert!(!error.to_string().contains("invalid character"), "{error}");
+        let raw = ["invalid character", "invalid digit"];
+        assert!(!raw.iter().any(|raw| error.to_string().contains(raw)), "{error}");
     }
 }
 
