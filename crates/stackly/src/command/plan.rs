@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     desk::{Desk, read},
-    value::{commit, when},
+    value::{commit, path, when},
 };
 use crate::{
     failure::Failure,
@@ -31,8 +31,8 @@ pub struct Options {
     /// A commit, in full; the planner must have a mirror of its repository
     #[arg(long, value_name = "SHA", value_parser = commit)]
     commit: Option<String>,
-    /// A file that would change; can be repeated
-    #[arg(long = "path", value_name = "FILE")]
+    /// A file that would change, as a path from the root of the repository; can be repeated
+    #[arg(long = "path", value_name = "FILE", value_parser = path)]
     paths: Vec<String>,
     /// The changes in a working tree, here or in a folder, committed or not
     #[arg(long, value_name = "DIR", num_args = 0..=1, default_missing_value = ".")]
@@ -111,7 +111,8 @@ pub(super) async fn run(
         },
         Outcome::Ignored { .. } | Outcome::Refused { .. } => (Vec::new(), None),
     };
-    let unseen = found.map(WorkingTree::unseen).unwrap_or_default();
+    let is_named = options.repository.is_some();
+    let unseen = found.map(|found| found.unseen(is_named)).unwrap_or_default();
     let what_if = WhatIf { outcome, also, gates, gates_unknown, unseen };
     terminal.answer(&what_if, |look| plan::render(&what_if, look))
 }

@@ -1,5 +1,7 @@
 //! Values as people type them: times, numbers, commits, deliveries.
 
+use std::path::{Component, Path};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::CommitSha;
 use uuid::Uuid;
@@ -59,6 +61,27 @@ pub(super) fn letter(text: &str) -> Result<u64, String> {
     text.parse().map_err(no_number)
 }
 
+/// A file's path from the root of its repository.
+pub(super) fn path(text: &str) -> Result<String, String> {
+    let mut names = Vec::new();
+    for component in Path::new(text.trim()).components() {
+        match component {
+            Component::Normal(name) => names.extend(name.to_str()),
+            Component::CurDir => {}
+            Component::ParentDir if names.pop().is_some() => {}
+            _ => return Err(no_path(text)),
+        }
+    }
+    match names.is_empty() {
+        true => Err(no_path(text)),
+        false => Ok(names.join("/")),
+    }
+}
+
+fn no_path(text: &str) -> String {
+    format!("`{text}` is not a path from the root of the repository, such as stacks/dns/main.tf")
+}
+
 /// The id of a delivery.
 pub(super) fn delivery(text: &str) -> Result<Uuid, String> {
     let no_id = |_| format!("`{text}` is not a delivery id; `stackly deliveries` lists them");
@@ -77,6 +100,18 @@ mod tests {
         }
         for text in ["", "main", "0123abc", &"g".repeat(40)] {
             assert!(commit(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_are_taken_from_the_root_of_the_repository() {
+        for (typed, read) in
+            [("a/main.tf", "a/main.tf"), ("./a//b/", "a/b"), ("a/../b/main.tf", "b/main.tf")]
+        {
+            assert_eq!(path(typed), Ok(read.to_owned()));
+        }
+        for text in ["", " ", ".", "/srv/infra/a/main.tf", "../main.tf", "a/../../main.tf"] {
+            assert!(path(text).is_err(), "{text}");
         }
     }
 

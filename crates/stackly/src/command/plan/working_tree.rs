@@ -83,9 +83,15 @@ impl WorkingTree {
         }
     }
 
-    /// What the answer cannot know of.
-    pub(super) fn unseen(self) -> Vec<String> {
-        let mut unseen = self.left_out;
+    /// What the answer cannot know of; whoever asked may have named the repository.
+    pub(super) fn unseen(self, is_named: bool) -> Vec<String> {
+        let mut unseen = Vec::new();
+        if !is_named && self.repository.is_none() {
+            let text = "which repository this is: its remote does not name it, so it was taken for \
+                        the one that stacks are made from (--repository NAME says it)";
+            unseen.push(text.to_owned());
+        }
+        unseen.extend(self.left_out);
         unseen.push(format!("what was pushed after {}", self.base));
         unseen.push("files that Git ignores, and what is in submodules".to_owned());
         unseen.push("renames of files that Git does not know yet".to_owned());
@@ -165,6 +171,11 @@ mod tests {
         assert_eq!(text("a/main.tf"), Some(None));
         assert_eq!(text("d/new.tf"), Some(Some("# d\n".to_owned())));
         assert_eq!(text("readme.md"), None, "it is not code");
+        let told = |is_named| {
+            let unseen = WorkingTree::default().unseen(is_named);
+            unseen.iter().any(|what| what.starts_with("which repository this is"))
+        };
+        assert!(told(false) && !told(true));
         let nothing = WorkingTree::look(work.path(), (Some("nowhere"), None)).await;
         assert!(nothing.unwrap_err().text().contains("nowhere is not a commit of"));
     }

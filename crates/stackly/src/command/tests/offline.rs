@@ -135,6 +135,9 @@ fn what_cannot_be_typed_is_refused_before_anything_is_asked() {
         vec!["simulate", "--pace", "soon"],
         vec!["tail", "--count", "0"],
         vec!["plan", "--commit", "abc"],
+        vec!["plan", "--path", "/srv/infra/dns/main.tf"],
+        vec!["plan", "--path", "../dns/main.tf"],
+        vec!["plan", "--path", ""],
         vec!["simulate", "--listen", "nope"],
     ] {
         let typed = [vec!["stackly"], wrong.clone()].concat();
