@@ -8,7 +8,7 @@ use code::{Edge, Inference, Module, Repository, StackCode, Subject, infer};
 use located::Fault;
 use serde_json::{Value, json};
 
-use super::validate::faulty;
+use super::validate::{faulty, warned};
 use crate::{
     failure::Failure,
     folder::Folder,
@@ -33,8 +33,9 @@ pub(super) fn run(options: &Options, terminal: &mut Terminal<'_>) -> Result<(), 
     subjects.extend(repository.loose_roots().into_iter().map(|root| repository.subject_of(root)));
     let shown = Shown::new(&folder, &repository, &subjects, options.edges);
     terminal.answer(&shown.document(), |look| {
+        let warnings = shown.warnings.iter().map(|fault| warned(&folder.placed(fault), look));
         let faults = shown.faults.iter().map(|fault| faulty(&folder.placed(fault), look));
-        shown.render(look) + &faults.collect::<String>()
+        shown.render(look) + &warnings.chain(faults).collect::<String>()
     })?;
     match shown.faults.len() {
         0 => Ok(()),
@@ -52,6 +53,7 @@ struct Shown<'a> {
     declared: Vec<&'a Edge>,
     inference: Inference,
     faults: Vec<Fault>,
+    warnings: Vec<Fault>,
 }
 
 impl<'a> Shown<'a> {
@@ -74,6 +76,7 @@ impl<'a> Shown<'a> {
             declared: edges.filter(|edge| asked(edge)).collect(),
             inference,
             faults: folder.asked(repository.faults()),
+            warnings: folder.asked(repository.warnings()),
         }
     }
 
@@ -87,6 +90,7 @@ impl<'a> Shown<'a> {
                 "overruled": self.inference.overruled,
             },
             "faults": self.faults,
+            "warnings": self.warnings,
         })
     }
 

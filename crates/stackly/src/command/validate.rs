@@ -233,6 +233,11 @@ pub(super) fn faulty(fault: &Fault, look: &Look) -> String {
     format!("{} {fault}\n\n", look.paint(Tone::Bad, "fault:"))
 }
 
+/// A warning with its line.
+pub(super) fn warned(warning: &Fault, look: &Look) -> String {
+    format!("{} {warning}\n\n", look.paint(Tone::Waits, "warning:"))
+}
+
 fn render(checked: &[Checked<'_>], look: &Look) -> String {
     let mut text = String::new();
     for checked in checked {
@@ -242,7 +247,7 @@ fn render(checked: &[Checked<'_>], look: &Look) -> String {
             None => fault.clone(),
         };
         for warning in checked.warnings.iter().map(placed) {
-            text += &format!("{} {warning}\n\n", look.paint(Tone::Waits, "warning:"));
+            text += &warned(&warning, look);
         }
         checked.faults.iter().for_each(|fault| text += &faulty(&placed(fault), look));
         let number = count(checked.names.len(), checked.noun);

@@ -234,5 +234,10 @@ async fn what_code_says_and_what_follows_from_it_is_shown() {
     assert_eq!(said["edges"]["inferred"][0]["spot"], json!({ "file": "app/main.tf", "line": 2 }));
     assert_eq!(said["modules"].as_array().unwrap().len(), 2);
     let alone = run(vec!["inspect", path, "--edges", "--json"], None).await.json();
-    assert_eq!(alone["modules"], json!([]));
+    assert_eq!((&alone["modules"], &alone["warnings"]), (&json!([]), &json!([])));
+    write(folder.path(), &[("app/main.tf", "variable \"size\" {\n")]);
+    let text = run(vec!["inspect", path], None).await.ok();
+    assert!(text.contains(&format!("warning: {path}/app/main.tf:")), "{text}");
+    let said = run(vec!["inspect", path, "--json"], None).await.json();
+    assert_eq!(said["warnings"][0]["file"], "app/main.tf");
 }
