@@ -25,10 +25,22 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// The repository that `path` lies in: up to the nearest `.git`, or `path` alone.
+    /// The repository that `path` lies in: up to the nearest `.git`, or `path` alone. Of a file that
+    /// names no stacks itself, its folder is asked for: what is wrong with it is wrong with the stack.
     pub(crate) fn open(typed: &Path) -> Result<Self, Failure> {
         let named = |error| Failure::unread(typed, error);
-        let path = fs::canonicalize(typed).map_err(named)?;
+        let mut path = fs::canonicalize(typed).map_err(named)?;
+        let mut typed = typed;
+        if path.is_file()
+            && path.file_name().is_some_and(|name| name != code::stack_file::FILE_NAME)
+        {
+            if !path.to_str().is_some_and(code::may_be_code) {
+                let text = format!("{} is no stack code; name a folder of it", typed.display());
+                return Err(Failure::Usage(text));
+            }
+            path.pop();
+            typed = typed.parent().unwrap_or(typed);
+        }
         let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(&path) };
         let root = folder.ancestors().find(|upper| upper.join(".git").exists()).unwrap_or(folder);
         let inner = path.strip_prefix(root).unwrap_or_else(|_| Path::new(""));

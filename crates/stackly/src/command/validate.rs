@@ -28,7 +28,8 @@ use judge::{Code, judge};
 /// What is checked.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// A folder or one stackly.hcl; defaults of parent folders apply
+    /// A folder, one stackly.hcl, or another file of stack code, for the stack in whose folder it is;
+    /// defaults of parent folders apply
     #[arg(default_value = ".")]
     path: PathBuf,
     /// The folder of policies [default: the path itself or its folder `policies`, where one of them
@@ -261,7 +262,7 @@ fn render(checked: &[Checked<'_>], look: &Look) -> String {
         text += &match checked.faults.len() {
             0 => format!("{} {shown}: {number}{digest}\n", look.paint(Tone::Good, "✓")),
             faults => format!(
-                "{} {shown}: {number} without a fault, {}\n",
+                "{} {shown}: {number}, {}\n",
                 look.paint(Tone::Bad, "✗"),
                 count(faults, "fault"),
             ),

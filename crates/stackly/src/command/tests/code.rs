@@ -53,7 +53,7 @@ async fn stack_code_is_checked_without_a_system() {
         done.text
     );
     assert!(done.text.contains("did you mean `wave`?"), "{}", done.text);
-    assert!(done.text.contains("1 stack without a fault, 1 fault"), "{}", done.text);
+    assert!(done.text.contains("1 stack, 1 fault"), "{}", done.text);
     done.failed(1);
     let done = run(vec!["validate", path, "--json"], None).await;
     let said: Value = serde_json::from_str(&done.text).unwrap();
@@ -83,6 +83,24 @@ async fn stack_code_is_checked_without_a_system() {
 }
 
 #[tokio::test]
+async fn a_file_of_terraform_is_judged_by_the_stack_whose_folder_it_is_in() {
+    let folder = repository(NETWORK);
+    write(folder.path(), &[("app/main.tf", "variable \"size\" {\n"), ("README.md", "hello\n")]);
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (whole, file) = (at("app"), at("app/main.tf"));
+    let place = format!("fault: {file}:");
+    for path in [&whole, &file] {
+        let done = run(vec!["validate", path], None).await;
+        assert!(done.text.contains(&place), "{}", done.text);
+        assert!(done.text.contains("1 stack, 1 fault"), "{}", done.text);
+        done.failed(1);
+    }
+    run(vec!["validate", &at("network/main.tf")], None).await.ok();
+    let text = run(vec!["validate", &at("README.md")], None).await.failed(2);
+    assert!(text.contains("is no stack code"), "{text}");
+}
+
+#[tokio::test]
 async fn what_is_on_a_disk_to_trick_us_is_told_and_hinders_nobody() {
     let folder = repository(NETWORK);
     symlink("loop", folder.path().join("loop")).unwrap();
@@ -98,7 +116,7 @@ async fn what_is_on_a_disk_to_trick_us_is_told_and_hinders_nobody() {
         "app/passwd.tf: this symbolic link leads out of the repository",
         "app/huge.tf: this file has 8589934592 bytes",
         "big/stackly.hcl: this file has 420000 bytes",
-        "2 stacks without a fault, 2 faults",
+        "2 stacks, 2 faults",
     ] {
         assert!(done.text.contains(expected), "{expected} is not in\n{}", done.text);
     }
