@@ -122,10 +122,9 @@ impl Desk {
         match self.engine.submit(envelope).await {
             Ok(_) => Ok(()),
             Err(SubmitError::Failed(Failure::Reject { code, source })) => {
-                let kind = match code == Code::OrderRefused.as_str() {
-                    true => ProblemKind::Conflict,
-                    false => ProblemKind::Internal,
-                };
+                let is_conflict =
+                    [Code::OrderRefused, Code::StackLocked].iter().any(|it| code == it.as_str());
+                let kind = if is_conflict { ProblemKind::Conflict } else { ProblemKind::Internal };
                 Err(Problem::new(kind, code, format!("{source:#}")))
             }
             Err(error) => {

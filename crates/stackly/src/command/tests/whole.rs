@@ -268,9 +268,9 @@ async fn a_stack_is_locked_listed_and_unlocked_by_commands_alone() {
     let locks = at.run(&["locks", "--json"]).await.json();
     assert_eq!(locks["locks"][0]["said"]["by"], "jane");
 
-    let text = at.run(&["lock", "dns", "--as", "bob"]).await.failed(1);
+    let text = at.run(&["lock", "dns", "--as", "bob"]).await.failed(4);
     assert!(text.contains("jane has locked it since"), "{text}");
-    let text = at.run(&["unlock", "dns", "--as", "bob"]).await.failed(1);
+    let text = at.run(&["unlock", "dns", "--as", "bob"]).await.failed(4);
     assert!(text.contains("`--force` takes the lock of somebody else off"), "{text}");
     at.run(&["lock", "nowhere", "--as", "jane"]).await.failed(3);
     at.run(&["unlock", "network-prod", "--as", "jane"]).await.failed(4);
