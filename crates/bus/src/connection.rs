@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::anyhow;
 use async_nats::{
-    Client, ConnectOptions, Event, ServerError,
+    Client, ConnectErrorKind, ConnectOptions, Event, ServerError,
     jetstream::{
         Context,
         context::{ContextBuilder, PublishAckFuture, PublishErrorKind},
@@ -122,6 +122,9 @@ impl Bus {
                         era: Arc::default(),
                         news,
                     });
+                }
+                Err(error) if error.kind() == ConnectErrorKind::ServerParse => {
+                    return Err(BusError::Address { url: addresses, source: error.into() });
                 }
                 Err(error) if Instant::now() < deadline => {
                     warn!(error = %error, url = %addresses, "nats-server is not there yet");

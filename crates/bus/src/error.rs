@@ -12,6 +12,15 @@ pub enum BusError {
         #[source]
         source: anyhow::Error,
     },
+    /// The address is none, so that trying again is of no use.
+    #[error("`{url}` is not the address of a nats-server, such as nats://127.0.0.1:4222")]
+    Address {
+        /// The address given, without a password.
+        url: String,
+        /// What is wrong with it.
+        #[source]
+        source: anyhow::Error,
+    },
     /// The credentials file cannot be used.
     #[error("the NATS credentials file {path} cannot be read")]
     Credentials {

@@ -19,6 +19,7 @@ use crate::{
     failure::{Failure, STATUSES},
     print::{Look, Terminal},
     system,
+    target::prefix,
 };
 
 /// Ordered, gated chains of Spacelift runs: see what goes on, and say yes or no.
@@ -43,7 +44,7 @@ pub struct Global {
     #[arg(hide_env_values = true)]
     pub nats: Option<String>,
     /// Subject prefix of this installation, if several share a server
-    #[arg(long, global = true, env = "STACKLY_PREFIX")]
+    #[arg(long, global = true, env = "STACKLY_PREFIX", value_parser = prefix)]
     pub prefix: Option<String>,
     /// A NATS credentials file
     #[arg(long, global = true, value_name = "FILE", env = "STACKLY_CREDS")]

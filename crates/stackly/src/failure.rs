@@ -145,6 +145,7 @@ impl From<BusError> for Failure {
                 };
                 Self::Unavailable { message, source: Some(source) }
             }
+            error @ BusError::Address { .. } => Self::Usage(with_causes(&error)),
             error @ BusError::NobodyAnswers { .. } => Self::unavailable(error.to_string()),
             error @ BusError::NotPermitted { .. } => {
                 Self::Refused { code: "not_permitted".to_owned(), message: error.to_string() }

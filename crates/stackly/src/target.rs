@@ -72,6 +72,18 @@ impl Target {
     }
 }
 
+/// What stands in front of subjects and names of streams, or nothing.
+pub(crate) fn prefix(text: &str) -> Result<String, String> {
+    let fits = |c: char| !c.is_whitespace() && !c.is_control() && !"*>/\\".contains(c);
+    let is_word = |word: &str| !word.is_empty() && word.chars().all(fits);
+    if text.is_empty() || text.split('.').all(is_word) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "`{text}` is no prefix: such are words without spaces, `*`, `>`, `/` or `\\`, parted by dots"
+    ))
+}
+
 /// The address without a password, and the prefix.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

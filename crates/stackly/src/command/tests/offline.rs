@@ -138,6 +138,8 @@ fn what_cannot_be_typed_is_refused_before_anything_is_asked() {
         vec!["plan", "--path", "/srv/infra/dns/main.tf"],
         vec!["plan", "--path", "../dns/main.tf"],
         vec!["plan", "--path", ""],
+        vec!["status", "--prefix", "a b"],
+        vec!["status", "--prefix", "a.*"],
         vec!["simulate", "--listen", "nope"],
     ] {
         let typed = [vec!["stackly"], wrong.clone()].concat();
@@ -145,6 +147,14 @@ fn what_cannot_be_typed_is_refused_before_anything_is_asked() {
         assert_eq!(error.exit_code(), 2, "{wrong:?}");
         let raw = ["invalid character", "invalid digit"];
         assert!(!raw.iter().any(|raw| error.to_string().contains(raw)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_not_to_be_tried_again() {
+    for address in ["http://127.0.0.1:4222", "nats://a b:4222", "nats://a:port"] {
+        let text = run(vec!["chains", "--nats", address], None).await.failed(2);
+        assert!(text.contains("is not the address of a nats-server"), "{address}: {text}");
     }
 }
 
