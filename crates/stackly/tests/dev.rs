@@ -90,8 +90,13 @@ impl Running {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) if line.contains(wanted) => return said,
-                Ok(line) => said.push(line),
+                Ok(line) => {
+                    let is_it = line.contains(wanted);
+                    said.push(line);
+                    if is_it {
+                        return said;
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => panic!("it never said {wanted:?}: {said:#?}"),
                 Err(RecvTimeoutError::Disconnected) => panic!("it ended: {said:#?}"),
             }
@@ -301,6 +306,9 @@ fn what_is_known_of_a_real_account_and_the_secrets_it_was_told_outlive_it() {
         let said = running.until_it_says("To look:").join("\n");
         assert!(said.contains("/webhooks/spacelift") && said.contains("--public-url"), "{said}");
         let state = running.state();
+        // Nobody finds a folder of another name by looking upwards.
+        let nats = state["nats_url"].as_str().unwrap();
+        assert!(said.contains(&format!("-- chains --nats {nats}`")), "{said}");
         interrupted(running);
         let kept = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
         let kept = kept.filter(|path| path.join("postgres").is_dir()).collect::<Vec<_>>();

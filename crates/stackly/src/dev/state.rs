@@ -8,7 +8,10 @@ use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 use super::{DevArguments, DevFolder, Stage, address, health_listen, running::Running, say, shown};
-use crate::system::{Environment, Installation, SERVICES};
+use crate::{
+    system::{Environment, Installation, SERVICES},
+    target::nearest_file,
+};
 
 /// The name of the file.
 const FILE: &str = "dev.json";
@@ -170,7 +173,22 @@ impl DevState {
         } else {
             self.advise(arguments.public_url.is_some(), &file);
         }
-        say("To look: `cargo run --bin stackly -- chains`. To end: Ctrl-C.");
+        say(&format!(
+            "To look: `cargo run --bin stackly -- chains{}`. To end: Ctrl-C.",
+            self.at(folder)
+        ));
+    }
+
+    /// What a command has to be told to find the system from here; nothing if it finds the file.
+    fn at(&self, folder: &DevFolder) -> String {
+        let found = std::env::current_dir().ok().and_then(|here| nearest_file(&here));
+        let found = found.and_then(|file| file.canonicalize().ok());
+        if found.is_some() && found == folder.path(FILE).canonicalize().ok() {
+            return String::new();
+        }
+        let prefix = &self.prefix;
+        let prefix = if prefix.is_empty() { String::new() } else { format!(" --prefix {prefix}") };
+        format!(" --nats {}{prefix}", self.nats_url)
     }
 
     /// Tells a person how a real account and its repositories come to tell of what happens.
