@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::{
     desk::{Desk, read},
     names::Who,
-    value::{delivery, limit, when},
+    value::{delivery, in_order, limit, when},
     why::became::followed,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
         deliveries::{self, Replayed},
         why::became,
     },
-    print::{Terminal, moment},
+    print::Terminal,
 };
 
 /// What is done about deliveries; listed, if nothing else is said.
@@ -164,6 +164,10 @@ fn question<const N: usize>(words: [(&str, Option<Value>); N]) -> Value {
 }
 
 async fn list(options: &List, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    in_order(options.since, options.until)?;
+    let is_narrowed = options.source.is_some()
+        || options.verdict.is_some()
+        || options.since.or(options.until).is_some();
     let asked = question([
         ("limit", Some(json!(options.limit))),
         ("source", options.source.as_ref().map(|source| json!(source))),
@@ -174,7 +178,7 @@ async fn list(options: &List, desk: &Desk, terminal: &mut Terminal<'_>) -> Resul
     let answer = desk.ask("ingest", "deliveries", asked).await?;
     let found: Vec<Listed> = read("ingest", answer.clone())?;
     let document = json!({ "deliveries": answer });
-    terminal.answer(&document, |look| deliveries::render(&found, Utc::now(), look))
+    terminal.answer(&document, |look| deliveries::render(&found, is_narrowed, Utc::now(), look))
 }
 
 /// The most that ingest lists at one time.
@@ -184,15 +188,7 @@ const REPLAY: usize = 250;
 
 async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let by = options.who.name()?;
-    if let (Some(since), Some(until)) = (options.since, options.until)
-        && until < since
-    {
-        return Err(Failure::Usage(format!(
-            "--until ({}) is before --since ({})",
-            moment(until),
-            moment(since)
-        )));
-    }
+    in_order(options.since, options.until)?;
     let ids = match options.since {
         None => options.ids.clone(),
         Some(since) => {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{
     desk::{Desk, read},
     names::{self, Who},
-    value::{limit, when},
+    value::{in_order, limit, when},
 };
 use crate::{failure::Failure, output::notices, print::Terminal};
 
@@ -133,8 +133,9 @@ pub(super) async fn run(
         (None, None) => list(&List { limit: 20, ..List::default() }, desk, terminal).await,
         (Some(Action::List(options)), _) => list(options, desk, terminal).await,
         (Some(Action::Show { id }), _) => {
-            let answer = desk.ask("notifier", "notice", json!({ "effect": id })).await?;
+            let mut answer = desk.ask("notifier", "notice", json!({ "effect": id })).await?;
             let told: Told = read("notifier", answer.clone())?;
+            call(&mut answer);
             terminal.answer(&answer, |look| notices::show(&told, Utc::now(), look))
         }
         (Some(Action::Retry(options)), _) => retry(options, desk, terminal).await,
@@ -145,7 +146,19 @@ async fn about(id: &str, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(),
     let chain = names::chain(desk, id).await?;
     let answer = desk.ask("notifier", "deliveries", json!({ "chain": chain })).await?;
     let found: Deliveries = read("notifier", answer.clone())?;
-    terminal.answer(&answer, |look| notices::render(&found, Utc::now(), look))
+    terminal.answer(&document(answer), |look| notices::render(&found, Utc::now(), look))
+}
+
+/// What was told, for programs: called as it is by the commands.
+fn document(mut answer: Value) -> Value {
+    let mut notices = answer["deliveries"].take();
+    notices.as_array_mut().into_iter().flatten().for_each(call);
+    json!({ "notices": notices })
+}
+
+/// Gives a notice its id under the name that the ids of everything else have.
+fn call(notice: &mut Value) {
+    notice["id"] = notice["effect"].clone();
 }
 
 fn question(which: &Which, since: Option<DateTime<Utc>>, until: Option<DateTime<Utc>>) -> Value {
@@ -158,15 +171,21 @@ fn question(which: &Which, since: Option<DateTime<Utc>>, until: Option<DateTime<
 }
 
 async fn list(options: &List, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
+    in_order(options.since, options.until)?;
+    let Which { channel, standing } = &options.which;
+    let is_narrowed =
+        channel.is_some() || standing.is_some() || options.since.or(options.until).is_some();
     let mut asked = question(&options.which, options.since, options.until);
     asked["limit"] = json!(options.limit);
     let answer = desk.ask("notifier", "notices", asked).await?;
     let found: Deliveries = read("notifier", answer.clone())?;
-    terminal.answer(&answer, |look| notices::list(&found, Utc::now(), look))
+    let document = document(answer);
+    terminal.answer(&document, |look| notices::list(&found, is_narrowed, Utc::now(), look))
 }
 
 async fn retry(options: &Retry, desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {
     let by = options.who.name()?;
+    in_order(options.since, options.until)?;
     let ids = match options.since {
         None => options.ids.clone(),
         Some(since) => {
@@ -184,7 +203,9 @@ async fn retry(options: &Retry, desk: &Desk, terminal: &mut Terminal<'_>) -> Res
         let answer: Retried = read("notifier", desk.order(&order).await?)?;
         told.notices.extend(answer.notices);
     }
-    terminal.answer(&told, |look| notices::retried(&told, look))
+    let mut document = json!(told);
+    document["notices"].as_array_mut().into_iter().flatten().for_each(call);
+    terminal.answer(&document, |look| notices::retried(&told, look))
 }
 
 /// All of them, the oldest first, page by page: a listing begins with the newest.

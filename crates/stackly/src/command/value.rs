@@ -6,6 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::CommitSha;
 use uuid::Uuid;
 
+use crate::{failure::Failure, print::moment};
+
 /// A span of time.
 pub(super) fn span(text: &str) -> Result<TimeDelta, String> {
     read(text)
@@ -24,6 +26,21 @@ pub(super) fn when(text: &str) -> Result<DateTime<Utc>, String> {
         .ok_or_else(|| {
             format!("`{text}` is neither a time (2026-11-20T10:00:00Z) nor a while (15m)")
         })
+}
+
+/// Refuses a time that ends before it begins: nothing was ever in it.
+pub(super) fn in_order(
+    since: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+) -> Result<(), Failure> {
+    match (since, until) {
+        (Some(since), Some(until)) if until < since => Err(Failure::Usage(format!(
+            "--until ({}) is before --since ({})",
+            moment(until),
+            moment(since)
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// `90s`, `15m`, `2h` or `3d`.

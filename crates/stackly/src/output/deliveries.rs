@@ -73,11 +73,19 @@ pub(crate) fn verdict_cell(verdict: &str) -> (Tone, String) {
     (tone, format!("{symbol} {verdict}"))
 }
 
-/// The deliveries as a table.
-pub(crate) fn render(found: &[Listed], now: DateTime<Utc>, look: &Look) -> String {
+/// The deliveries as a table; whoever asked may have narrowed them down.
+pub(crate) fn render(
+    found: &[Listed],
+    is_narrowed: bool,
+    now: DateTime<Utc>,
+    look: &Look,
+) -> String {
     if found.is_empty() {
-        return "no webhooks yet; deliver them to /webhooks/github and /webhooks/spacelift"
-            .to_owned();
+        let text = match is_narrowed {
+            true => "no webhook matches; `stackly deliveries` lists the newest of all",
+            false => "no webhooks yet; deliver them to /webhooks/github and /webhooks/spacelift",
+        };
+        return text.to_owned();
     }
     let mut table =
         Table::new(&["AGE", "SOURCE", "KIND", "BYTES", "VERDICT", "WHY"]).right(&[0, 3]);

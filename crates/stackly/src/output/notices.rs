@@ -15,11 +15,19 @@ pub(crate) fn render(found: &Deliveries, now: DateTime<Utc>, look: &Look) -> Str
     table(found, now, look, false)
 }
 
-/// Calls about anything as a table, with what each is called.
-pub(crate) fn list(found: &Deliveries, now: DateTime<Utc>, look: &Look) -> String {
+/// Calls about anything as a table, with what each is called; whoever asked may have narrowed them
+/// down.
+pub(crate) fn list(
+    found: &Deliveries,
+    is_narrowed: bool,
+    now: DateTime<Utc>,
+    look: &Look,
+) -> String {
+    if found.deliveries.is_empty() && is_narrowed {
+        return "no notice matches; `stackly notices` lists the newest of all".to_owned();
+    }
     if found.deliveries.is_empty() {
-        return "nobody was told such a thing; channels are set in the notifier's configuration"
-            .to_owned();
+        return render(found, now, look);
     }
     table(found, now, look, true)
 }

@@ -174,7 +174,7 @@ fn deliveries_and_notices_tell_what_went_wrong() {
           "delivered_at": null },
     ]}))
     .unwrap();
-    let text = deliveries::render(&found, now(), &PLAIN);
+    let text = deliveries::render(&found, false, now(), &PLAIN);
     insta::assert_snapshot!(text + "\n" + &notices::render(&notices, now(), &PLAIN));
 }
 

@@ -188,7 +188,9 @@ async fn why_tells_how_what_has_ended_ended_and_what_can_be_done() {
     let retry = format!("to do: once its cause is gone, `stackly retry {CHAIN}");
     assert_eq!(
         at.run(&["why", CHAIN]).await.ok(),
-        format!("nothing of {CHAIN} waits\n{told}step cluster is failed: the run failed: no quota\n{retry}`\n")
+        format!(
+            "nothing of {CHAIN} waits\n{told}step cluster is failed: the run failed: no quota\n{retry}`\n"
+        )
     );
     let text = at.run(&["why", "cluster"]).await.ok();
     assert!(text.contains(&told) && text.contains(&format!("{retry}/cluster`")), "{text}");
@@ -215,11 +217,18 @@ async fn deliveries_and_notices_are_asked_of_their_services() {
     let text = at.run(&asked).await.ok();
     assert!(text.contains("not_taken: nothing follows"), "{text}");
     let before = ["deliveries", "list", "--until", "2026-09-01T12:00:00Z"];
-    assert!(at.run(&before).await.ok().contains("no webhooks yet"));
+    assert!(at.run(&before).await.ok().contains("no webhook matches"));
     let document = at.run(&[&asked[..], &["--json"]].concat()).await.json();
     assert_eq!(document["deliveries"][0]["verdict"], "kept");
-    let late = ["deliveries", "replay", "--since", "1h", "--until", "2h"];
-    assert!(at.run(&late).await.failed(2).contains("is before --since"));
+    for what in [
+        ["deliveries", "replay"],
+        ["deliveries", "list"],
+        ["notices", "list"],
+        ["notices", "retry"],
+    ] {
+        let late = [&what[..], &["--since", "1h", "--until", "2h"]].concat();
+        assert!(at.run(&late).await.failed(2).contains("is before --since"), "{what:?}");
+    }
     at.service("stackly.ask.notifier.deliveries", |_| Ok(json!({ "deliveries": [] }))).await;
     assert!(at.run(&["notices", CHAIN]).await.ok().contains("nobody was told anything"));
 }

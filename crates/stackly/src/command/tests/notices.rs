@@ -44,11 +44,15 @@ async fn what_was_told_is_listed_and_shown() {
         Ok(told)
     })
     .await;
-    assert!(at.run(&["notices"]).await.ok().contains("nobody was told such a thing"));
+    assert!(at.run(&["notices"]).await.ok().contains("nobody was told anything yet"));
+    let none = ["notices", "list", "--standing", "waiting"];
+    assert!(at.run(&none).await.ok().contains("no notice matches"));
     let some = ["notices", "list", "--channel", "slack", "--standing", "given-up", "--limit", "5"];
     let text = at.run(&some).await.ok();
     let id = Uuid::from_u128(1).to_string();
     assert!(text.contains(&id) && text.contains("3 attempts: Slack says channel_not"), "{text}");
+    let document = at.run(&[&some[..], &["--json"]].concat()).await.json();
+    assert_eq!(document["notices"][0]["id"], json!(id));
     let text = at.run(&["notices", "show", &id]).await.ok();
     let chain = contracts::ChainId(Uuid::from_u128(5)).to_string();
     assert!(text.contains(&chain) && text.contains("\"a text\""), "{text}");
@@ -93,4 +97,5 @@ async fn what_was_given_up_since_a_time_is_told_again_page_by_page_the_oldest_fi
     let one = Uuid::from_u128(7).to_string();
     let told = at.run(&["notices", "retry", &one, "--as", "grace", "--json"]).await.json();
     assert_eq!(told["notices"][0]["code"], "told_again");
+    assert_eq!(told["notices"][0]["id"], json!(one));
 }
