@@ -181,7 +181,7 @@ fn end(step: &Step, report: &RunReported, kind: ChainKind) -> (StepState, Reason
     }
     let (state, code, text) = match &report.state {
         RunState::Finished if step.state == StepState::Canceling => {
-            let text = format!("run {run} had ended well before it could be canceled");
+            let text = format!("run {run} had ended well before it could be cancelled");
             (StepState::Finished, Code::RunFinished, text)
         }
         RunState::Finished if kind == ChainKind::Preview => {

@@ -62,8 +62,8 @@ impl Moves<'_> {
             (OrderKind::Pause, None) => (Code::ChainPaused, "paused"),
             (OrderKind::Pause, Some(_)) => (Code::StepPaused, "paused"),
             (OrderKind::Resume, _) => (Code::Allowed, "resumed"),
-            (OrderKind::Cancel, None) => (Code::ChainCanceled, "the chain was canceled"),
-            (OrderKind::Cancel, Some(_)) => (Code::StepCanceled, "canceled"),
+            (OrderKind::Cancel, None) => (Code::ChainCanceled, "the chain was cancelled"),
+            (OrderKind::Cancel, Some(_)) => (Code::StepCanceled, "cancelled"),
             (OrderKind::Retry, _) => (Code::Retried, "tried again"),
         };
         Reason::new(code, format!("{what} {}", order.said.phrase()))
@@ -278,7 +278,7 @@ impl Moves<'_> {
                 "{stack} applies; to stop it may leave it half done, so that needs `--force`"
             ),
             StepState::Canceling if !force => {
-                format!("{stack} is being canceled already; `--force` also stops an apply")
+                format!("{stack} is being cancelled already; `--force` also stops an apply")
             }
             _ if state.is_idle() => {
                 self.withdraw(at, reason);

@@ -151,7 +151,7 @@ pub(crate) fn words(state: StepState) -> &'static str {
         StepState::Failed => "failed",
         StepState::Denied => "denied",
         StepState::Skipped => "not run",
-        StepState::Canceling => "is being canceled",
+        StepState::Canceling => "is being cancelled",
         StepState::Canceled => "canceled",
         StepState::Retrying => "will be tried again",
         StepState::Unknown => "unknown, a person must look",
