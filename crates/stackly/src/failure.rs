@@ -80,7 +80,9 @@ impl Failure {
     pub fn unread(path: &Path, error: io::Error) -> Self {
         let shown = path.display();
         match error.kind() {
-            io::ErrorKind::NotFound => Self::NotFound(format!("there is no {shown}")),
+            io::ErrorKind::NotFound => {
+                Self::NotFound(format!("there is no file or folder {shown}"))
+            }
             _ => Self::Failed(anyhow::anyhow!("{shown} cannot be read: {error}")),
         }
     }

@@ -8,6 +8,7 @@ use super::{
     desk::{Desk, read},
     names::{self, Who},
     order, review,
+    value::amount,
 };
 use crate::{failure::Failure, output::gates, print::Terminal};
 
@@ -26,7 +27,7 @@ pub struct Options {
     #[arg(long)]
     text: Option<String>,
     /// For a hook: the change in monthly cost, in the account's currency
-    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true, value_parser = amount)]
     cost_delta: Option<f64>,
     #[command(flatten)]
     who: Who,

@@ -36,7 +36,13 @@ pub struct Stacks {
 impl Stacks {
     /// The stacks, who wants something of them, and why.
     pub(super) fn said(&self) -> Result<(Vec<StackId>, String, Option<String>), Failure> {
-        let stacks = self.stacks.iter().map(|stack| stack.as_str().into()).collect();
+        let mut stacks: Vec<StackId> = Vec::with_capacity(self.stacks.len());
+        for stack in self.stacks.iter().map(|stack| StackId::from(stack.as_str())) {
+            // Whoever names one twice means it once.
+            if !stacks.contains(&stack) {
+                stacks.push(stack);
+            }
+        }
         Ok((stacks, self.who.name()?, self.note.clone()))
     }
 }
@@ -75,4 +81,24 @@ pub(super) async fn run(
 
 async fn page(desk: &Desk, question: Value) -> Result<Differences, Failure> {
     read("planner", desk.ask("planner", "drift", question).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        stacks: Stacks,
+    }
+
+    #[test]
+    fn a_stack_that_is_named_twice_is_meant_once() {
+        let typed = Typed::parse_from(["x", "dns", "network", "dns", "--as", "jane"]);
+        let (stacks, ..) = typed.stacks.said().unwrap();
+        assert_eq!(stacks, ["dns".into(), "network".into()]);
+    }
 }

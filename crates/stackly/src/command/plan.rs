@@ -45,8 +45,9 @@ pub struct Options {
     #[arg(long, value_name = "WHEN", num_args = 0..=1, default_missing_value = "7d",
         value_parser = when, conflicts_with_all = ["since", "branch", "author"])]
     check: Option<DateTime<Utc>>,
-    /// What the commit would be pushed on top of [default: the head of the branch]; what a working
-    /// tree is compared with [default: where it left its upstream, else HEAD]
+    /// What the commit would be pushed on top of [default: the head of the branch; for a commit that
+    /// is on the branch already, its parent]; what a working tree is compared with [default: where
+    /// it left its upstream, else HEAD]
     #[arg(long, value_name = "SHA", conflicts_with = "paths")]
     since: Option<String>,
     /// The repository, `owner/name`; needed if stacks are made from several

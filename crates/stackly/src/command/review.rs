@@ -122,7 +122,10 @@ impl Meant {
             Some((chain, stack)) => {
                 Ok(Self::Chain(names::beginning(chain)?, Some(stack.to_owned())))
             }
-            None => Ok(Self::Chain(names::beginning(given)?, None)),
+            None => {
+                let start = names::beginning(given).map_err(|_| no_id(given))?;
+                Ok(Self::Chain(start, None))
+            }
         }
     }
 
@@ -156,6 +159,14 @@ impl Meant {
             Self::Chain(start, Some(stack)) => format!("{start}/{stack}"),
         }
     }
+}
+
+fn no_id(given: &str) -> Failure {
+    Failure::Usage(format!(
+        "`{}` is neither a gate (gate_…) nor a chain (chain_…), nor the beginning of the id of one; \
+         `stackly gates` lists those that are open",
+        crate::print::clean(given)
+    ))
 }
 
 fn pick(found: &Gates, meant: &Meant, word: Word) -> Result<GateId, Failure> {

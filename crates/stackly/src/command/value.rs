@@ -71,6 +71,12 @@ pub(super) fn commit(text: &str) -> Result<String, String> {
     })
 }
 
+/// An amount of money: policies compare it, which they cannot with what is no number.
+pub(super) fn amount(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| format!("`{text}` is not an amount, such as 12.50 or -3"))
+}
+
 /// The number of a dead letter.
 pub(super) fn letter(text: &str) -> Result<u64, String> {
     let no_number =
@@ -129,6 +135,14 @@ mod tests {
         }
         for text in ["", " ", ".", "/srv/infra/a/main.tf", "../main.tf", "a/../../main.tf"] {
             assert!(path(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_a_number() {
+        assert_eq!((amount("12.50"), amount("-3")), (Ok(12.5), Ok(-3.0)));
+        for text in ["", "nan", "inf", "-infinity", "1e999", "12,50"] {
+            assert!(amount(text).is_err(), "{text}");
         }
     }
 

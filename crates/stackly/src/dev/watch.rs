@@ -12,6 +12,7 @@ use contracts::{
     chain::{ChainFinished, ChainIgnored, ChainPlanned, ChainRefused, ChainState},
     change::{ChangeProposed, ChangePushed},
     gate::{GateDecided, Outcome},
+    phrase::count,
     step::{
         StepApplying, StepFinished, StepPlanned, StepRetrying, StepStarted, StepState, StepSummary,
     },
@@ -173,7 +174,7 @@ impl<S: Stream<Item = Envelope> + Unpin> Watch<S> {
     fn planned(&mut self, chain: &ChainPlanned) -> Option<String> {
         let progress = self.chains.entry(chain.chain).or_default();
         progress.steps = chain.steps.len();
-        let mut text = format!("{} with {} steps", chain.chain, chain.steps.len());
+        let mut text = format!("{} with {}", chain.chain, count(chain.steps.len(), "step"));
         for step in &chain.steps {
             text.push_str(&format!("\n{:31}{:<18} {}", "", step.stack, step.why.text));
         }

@@ -72,7 +72,11 @@ fn asked(approvals: &Approvals) -> String {
         Some(people) if people.is_empty() => "nobody that is left".to_owned(),
         Some(people) => people.iter().map(named).collect::<Vec<_>>().join(", "),
     };
-    let not = not.as_ref().map(|author| format!(" but {author}")).unwrap_or_default();
+    let not = not.as_ref().map(|author| match may_approve {
+        None => format!(" but {author}"),
+        Some(_) => format!(", but not by {author}"),
+    });
+    let not = not.unwrap_or_default();
     let by = match given.as_slice() {
         [] => String::new(),
         people => format!(" (by {})", people.join(", ")),

@@ -96,7 +96,7 @@ fn a_gate_tells_who_stands_in_for_whom_and_what_will_happen_when() {
     asked["deny_at"] = json!("2026-09-08T12:02:00Z");
     let text = gates::render(&sample::gates(vec![gate]), now(), &PLAIN);
     for expected in [
-        "may be given by bob (for sam), eve but jane",
+        "may be given by bob (for sam), eve, but not by jane",
         "; people are reminded at 2026-09-01 16:02:00Z",
         "; members of managers may approve as well from 2026-09-01 20:02:00Z",
         "; denied at 2026-09-08 12:02:00Z",

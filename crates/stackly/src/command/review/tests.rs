@@ -47,6 +47,13 @@ fn what_waits_for_the_clock_is_not_approved_by_mistake_but_may_be_rejected() {
 }
 
 #[test]
+fn what_names_neither_a_gate_nor_a_chain_is_told_so() {
+    let failure = Meant::read("nope").unwrap_err();
+    assert_eq!(failure.status(), 2);
+    assert!(failure.text().starts_with("`nope` is neither a gate"), "{}", failure.text());
+}
+
+#[test]
 fn the_beginning_of_a_gate_is_enough() {
     let gates = vec![sample::gate(GATE, "cluster"), sample::gate(OTHER_GATE, "shop")];
     assert_eq!(picked(gates, "gate_01k", true).unwrap(), gate(OTHER_GATE));

@@ -132,7 +132,7 @@ async fn gates_are_listed_open_or_all() {
     policy(&at).await;
     let text = at.run(&["gates"]).await.ok();
     assert!(
-        text.contains("1 of 2 approvals (by ann), may be given by bob, eve but jane"),
+        text.contains("1 of 2 approvals (by ann), may be given by bob, eve, but not by jane"),
         "{text}"
     );
     let count = |document: Value| document["gates"].as_array().unwrap().len();
