@@ -103,13 +103,16 @@ impl Store {
         }
     }
 
-    /// Brings the frame's tables and the service's own up to date.
+    /// Brings the frame's tables and the service's own up to date. What a newer build has migrated
+    /// beyond is left alone: an older one that ran beside it may be started again.
     pub async fn migrate(&self, service: &Migrator) -> Result<(), StoreError> {
-        // A ledger of its own: two migrators sharing one would reject each other's entries.
-        let mut frame = Migrator::with_migrations(FRAME.iter().cloned().collect());
+        let [mut frame, mut service] = [&FRAME, service]
+            .map(|migrator| Migrator::with_migrations(migrator.iter().cloned().collect()));
+        // A ledger of its own: in a shared one, each would take the other's entries for its own.
         frame.dangerous_set_table_name("frame_migrations");
-        for migrator in [&frame, service] {
+        for migrator in [&mut frame, &mut service] {
             migrator
+                .set_ignore_missing(true)
                 .run(&self.pool)
                 .await
                 .map_err(|source| StoreError::Migrate { schema: self.schema, source })?;
@@ -147,7 +150,45 @@ fn millis(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::{
+        SqlSafeStr,
+        migrate::{MigrateError, Migration, MigrationType},
+    };
+
     use super::*;
+
+    fn migration(version: i64, sql: &'static str) -> Migration {
+        let sql = sql.into_sql_str();
+        Migration::new(version, "of a test".into(), MigrationType::Simple, sql, false)
+    }
+
+    #[tokio::test]
+    async fn an_older_build_starts_again_after_a_newer_one_has_migrated() {
+        let postgres = embedded::shared_postgres().await;
+        postgres.create_database("older").await.unwrap();
+        let store = Store::connect(&Options::at(postgres.url("older")), "older").await.unwrap();
+        let old = || migration(1, "create table old ()");
+        let newer = [old(), migration(2, "create table new ()")];
+        store.migrate(&Migrator::with_migrations(newer.into())).await.unwrap();
+        // As if the frame of the newer build had had one more, too.
+        let frame = "insert into frame_migrations
+                 (version, description, success, checksum, execution_time)
+             select version + 1, description, success, checksum, execution_time
+             from frame_migrations order by version desc limit 1";
+        store.pool.execute(frame).await.unwrap();
+
+        store.migrate(&Migrator::with_migrations(vec![old()])).await.unwrap();
+
+        let other = vec![migration(1, "create table other ()")];
+        let refused = store.migrate(&Migrator::with_migrations(other)).await;
+        assert!(
+            matches!(
+                refused,
+                Err(StoreError::Migrate { source: MigrateError::VersionMismatch(1), .. })
+            ),
+            "what both know must be the same: {refused:?}"
+        );
+    }
 
     #[tokio::test]
     async fn postgres_ends_a_session_that_is_silent_for_a_lease() {
