@@ -4,6 +4,10 @@
 //! dies and comes back (what was not flushed yet, or all of it) and when its stream is deleted and
 //! made again. Both begin a new era, so whoever noted the era beside the sequence of a message can
 //! tell what was lost: everything if the stream is another one, otherwise a suffix.
+//!
+//! The server is the one we are connected to. In a cluster, another one may hold the stream, and lose
+//! its end without our seeing it: whoever relies on eras looks at the end of the one that lasts, too, and
+//! begins another one when it is lost.
 
 use tokio::sync::OwnedRwLockReadGuard;
 use uuid::Uuid;
@@ -18,6 +22,13 @@ pub struct Era {
     /// The life of the stream: another one once the stream was deleted and made again.
     pub life: Uuid,
     server: String,
+}
+
+impl Era {
+    /// The era that begins when this one turns out to have lost its end although the server lives on.
+    pub fn anew(self) -> Self {
+        Self { id: Uuid::new_v4(), ..self }
+    }
 }
 
 /// The stream of events as it is now.
@@ -72,6 +83,13 @@ impl Bus {
     /// was made.
     pub fn era(&self) -> Option<Uuid> {
         current(self.era.try_read().ok()?.as_ref(), self)
+    }
+
+    /// The era that was entered, if it is one of the same life of the stream on the same server.
+    pub fn entered(&self, seen: &Era) -> Option<Uuid> {
+        let entered = self.era.try_read().ok()?;
+        let is_same = |era: &&Era| era.life == seen.life && era.server == seen.server;
+        entered.as_ref().filter(is_same).map(|era| era.id)
     }
 
     /// Holds on to the era.

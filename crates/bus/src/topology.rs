@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::{
     context::GetStreamErrorKind,
-    stream::{Config, DiscardPolicy, Info, RetentionPolicy, StorageType},
+    stream::{Config, DiscardPolicy, Info, RawMessageErrorKind, RetentionPolicy, StorageType},
 };
 use contracts::topology::{DEAD_LETTERS, EVENTS, STREAMS, Stream};
 use serde::Serialize;
@@ -139,21 +139,18 @@ impl Bus {
         Ok(all)
     }
 
-    /// The id of the event that stands at a sequence, if there is one.
+    /// The id of the event that stands at a sequence, if there is one. The leader of the stream is asked:
+    /// another server may be behind.
     pub async fn event_at(&self, sequence: u64) -> Result<Option<uuid::Uuid>, BusError> {
         let name = self.stream_name(EVENTS.name);
         let stream = match self.jetstream.get_stream_no_info(&name).await {
             Ok(stream) => stream,
             Err(error) => return Err(BusError::request("look up the events", error)),
         };
-        match stream.direct_get(sequence).await {
+        match stream.get_raw_message(sequence).await {
             Ok(message) => Ok(crate::wire::optional(&message.headers, "ce-id")
                 .and_then(|id| uuid::Uuid::parse_str(id).ok())),
-            Err(error)
-                if error.kind() == async_nats::jetstream::stream::DirectGetErrorKind::NotFound =>
-            {
-                Ok(None)
-            }
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
             Err(error) => Err(BusError::request("read an event by its sequence", error)),
         }
     }

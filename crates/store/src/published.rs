@@ -222,6 +222,8 @@ pub(crate) async fn eras(pool: &PgPool) -> Result<Vec<(Uuid, Uuid)>, sqlx::Error
 #[derive(Debug)]
 pub(crate) struct Published {
     pub(crate) sequence: u64,
+    /// When that was noted.
+    pub(crate) at: DateTime<Utc>,
     answers: Vec<Envelope>,
 }
 
@@ -232,27 +234,30 @@ impl Published {
     }
 }
 
-/// Of the marks of an era all of whose rows stand at `sequence` or below, the one `back` before the
-/// last.
+/// Of the marks of an era that were noted by a time and all of whose rows stand at `sequence` or below,
+/// the one `back` before the last.
 pub(crate) async fn published_at(
     pool: &PgPool,
     era: Uuid,
-    sequence: u64,
+    (sequence, by): (u64, DateTime<Utc>),
     back: i64,
 ) -> Result<Option<Published>, sqlx::Error> {
     let row = sqlx::query(
-        "select last_sequence, answers
+        "select last_sequence, at, answers
          from published_blocks join remembered on has_answers and position = last_position
-         where era = $1 and last_sequence <= $2 order by last_sequence desc offset $3 limit 1",
+         where era = $1 and last_sequence <= $2 and at <= $3
+         order by last_sequence desc offset $4 limit 1",
     )
     .bind(era)
     .bind(i64::try_from(sequence).unwrap_or(i64::MAX))
+    .bind(by)
     .bind(back)
     .fetch_optional(pool)
     .await?;
     row.map(|row| {
         let Json(answers) = row.try_get("answers")?;
-        Ok(Published { sequence: row.try_get::<i64, _>("last_sequence")?.cast_unsigned(), answers })
+        let sequence = row.try_get::<i64, _>("last_sequence")?.cast_unsigned();
+        Ok(Published { sequence, at: row.try_get("at")?, answers })
     })
     .transpose()
 }

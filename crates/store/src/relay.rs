@@ -5,10 +5,14 @@
 //! nothing is; of this one, everything up to some sequence, because a broker loses what it stored
 //! last. What is beyond is forgotten to be published, and so published again, in the order in which
 //! it was decided. Its readers answer from memory what they have answered before.
+//!
+//! In a cluster, the server that holds the stream may lose what it stored last while the one we are
+//! connected to lives on, and the era with it. So the end of our own era is looked at, too, now and
+//! again, and when it is lost another era begins.
 
 use std::{collections::HashSet, time::Duration};
 
-use bus::{Bus, BusError, Receipt, Sight};
+use bus::{Bus, BusError, LetterPlace, Receipt, Sight};
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::topology::{DEAD_LETTERS, EVENTS};
 use sqlx::PgPool;
@@ -19,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     Store, buried, in_pages,
-    published::{self, Horizon, Unpublished},
+    published::{self, Horizon, Published, Unpublished},
 };
 
 mod letters;
@@ -131,8 +135,10 @@ struct Relay {
     swept: i64,
     /// Rows that the server does not take, by their position.
     too_large: HashSet<i64>,
-    /// The era, and the life of the stream of dead letters, in which all of them were there.
-    letters: Option<(Uuid, Uuid)>,
+    /// The era, and the end of the stream of dead letters, in which all of them were there.
+    letters: Option<(Uuid, LetterPlace)>,
+    /// What stood last when we looked last, and in which era.
+    newest: Option<(Uuid, Published)>,
     /// How far one could see some time ago.
     seen: Option<Horizon>,
     /// Nothing is on its way: what is unpublished is left over, however young.
@@ -147,40 +153,83 @@ impl Relay {
             swept: 0,
             too_large: HashSet::new(),
             letters: None,
+            newest: None,
             seen: None,
             is_urgent: true,
         }
     }
 
-    /// Makes missing streams; if this is not the era we are in, finds out what was lost, and
-    /// enters it.
+    /// Makes missing streams; if this is not the era we are in, or it lost its end, finds out what was
+    /// lost, and enters it.
     async fn look(&mut self) -> Result<(), RelayError> {
         let sight = self.bus.sight().await?;
+        let entered = self.bus.entered(&sight.era);
+        let own = entered.unwrap_or(sight.era.id);
+        let lost = self.lost(own, &sight).await?;
+        if lost.is_some() {
+            self.letters = None;
+        }
         self.refill_letters(sight.era.id).await?;
-        if self.bus.era() == Some(sight.era.id) {
+        if entered.is_some() && lost.is_none() {
             return Ok(());
         }
         self.bus.leave_era().await;
         for (era, life) in published::eras(self.store.pool()).await? {
-            if era != sight.era.id {
-                self.refill(era, life, &sight).await?;
-            }
+            let from = match lost {
+                _ if era != own => (sight.last_sequence, DateTime::<Utc>::MAX_UTC),
+                Some((sequence, at)) => (sequence.min(sight.last_sequence), at),
+                None => continue,
+            };
+            self.refill((era, life), &sight, from).await?;
         }
         bus::failpoint("relay.before_era");
-        published::note_era(self.store.pool(), &sight.era).await?;
-        self.bus.enter_era(sight.era).await;
+        // What was stored before a loss, and is noted only now, must not be noted in the era after it.
+        let era = if lost.is_some() { sight.era.anew() } else { sight.era };
+        published::note_era(self.store.pool(), &era).await?;
+        self.bus.enter_era(era).await;
         self.swept = 0;
         self.too_large.clear();
+        self.newest = None;
         self.seen = None;
         self.is_urgent = true;
         Ok(())
     }
 
+    /// Where something stood that our era has lost, and when that was noted: what stands last, or stood
+    /// last when we looked before; what stands last now may have come after a loss.
+    async fn lost(
+        &mut self,
+        era: Uuid,
+        sight: &Sight,
+    ) -> Result<Option<(u64, DateTime<Utc>)>, RelayError> {
+        let any = (u64::MAX, DateTime::<Utc>::MAX_UTC);
+        let newest = published::published_at(self.store.pool(), era, any, 0).await?;
+        let before = self.newest.as_ref().filter(|(of, _)| *of == era).map(|(_, before)| before);
+        for mark in before.into_iter().chain(&newest) {
+            // What is below the first was dropped by age.
+            if mark.sequence >= sight.first_sequence && !self.is_there(mark).await? {
+                return Ok(Some((mark.sequence, mark.at)));
+            }
+        }
+        self.newest = newest.map(|newest| (era, newest));
+        Ok(None)
+    }
+
+    async fn is_there(&self, mark: &Published) -> Result<bool, RelayError> {
+        let event = self.bus.event_at(mark.sequence).await?;
+        Ok(event.is_some_and(|event| mark.is(event)))
+    }
+
     /// Forgets where the answers of an era stood that are there no more.
-    async fn refill(&self, era: Uuid, life: Uuid, sight: &Sight) -> Result<(), RelayError> {
+    async fn refill(
+        &self,
+        (era, life): (Uuid, Uuid),
+        sight: &Sight,
+        from: (u64, DateTime<Utc>),
+    ) -> Result<(), RelayError> {
         let pool = self.store.pool();
         let forgotten = if life == sight.era.life {
-            let end = self.end_of(era, sight).await?;
+            let end = self.end_of(era, sight, from).await?;
             published::forget(pool, era, end, DateTime::UNIX_EPOCH).await?
         } else {
             // What the stream would have dropped by age is not lost.
@@ -193,20 +242,25 @@ impl Relay {
         Ok(())
     }
 
-    /// The sequence up to which what was published in an era is still there.
-    async fn end_of(&self, era: Uuid, sight: &Sight) -> Result<u64, RelayError> {
-        let mut sequence = sight.last_sequence;
+    /// The sequence up to which what was published in an era is still there. Looks back from a sequence,
+    /// at what was noted by a time.
+    async fn end_of(
+        &self,
+        era: Uuid,
+        sight: &Sight,
+        (mut sequence, by): (u64, DateTime<Utc>),
+    ) -> Result<u64, RelayError> {
         let mut back = 0;
         loop {
-            let found = published::published_at(self.store.pool(), era, sequence, back).await?;
+            let from = (sequence, by);
+            let found = published::published_at(self.store.pool(), era, from, back).await?;
             // Beyond the first of what the stream holds, nothing was lost: it was dropped by age.
             let dropped = sight.first_sequence.saturating_sub(1);
             let Some(found) = found else { return Ok(dropped) };
             if found.sequence <= dropped {
                 return Ok(dropped);
             }
-            let event = self.bus.event_at(found.sequence).await?;
-            if event.is_some_and(|event| found.is(event)) {
+            if self.is_there(&found).await? {
                 return Ok(found.sequence);
             }
             // Back in growing strides; what is published twice is harmless.

@@ -1,6 +1,6 @@
 //! Dead letters that the broker lost are put back for as long as people may ask for them.
 
-use bus::{BusError, LetterFate};
+use bus::{BusError, LetterFate, LetterPlace};
 use chrono::{TimeDelta, Utc};
 use contracts::topology::DEAD_LETTERS;
 use tracing::{error, warn};
@@ -19,7 +19,12 @@ impl Relay {
     /// Puts letters back, if the stream may have lost any since this process looked last.
     pub(super) async fn refill_letters(&mut self, era: Uuid) -> Result<(), RelayError> {
         let newest = self.bus.letters().await?;
-        if self.letters == Some((era, newest.life)) {
+        // One that is shorter than it was lost its end, whatever the era.
+        let is_whole = |(of, known): (Uuid, LetterPlace)| {
+            of == era && known.life == newest.life && known.sequence <= newest.sequence
+        };
+        if self.letters.is_some_and(is_whole) {
+            self.letters = Some((era, newest));
             return Ok(());
         }
         let pool = self.store.pool();
@@ -57,7 +62,7 @@ impl Relay {
         if lost > 0 {
             warn!(letters = lost, "the broker lost dead letters; they are there again");
         }
-        self.letters = Some((era, newest.life));
+        self.letters = Some((era, newest));
         Ok(())
     }
 }

@@ -8,6 +8,16 @@ use uuid::Uuid;
 use super::*;
 use crate::{Options, Remembered, remember};
 
+mod cluster;
+
+async fn store(name: &'static str) -> Store {
+    let postgres = embedded::shared_postgres().await;
+    postgres.create_database(name).await.unwrap();
+    let store = Store::connect(&Options::at(postgres.url(name)), name).await.unwrap();
+    store.migrate(&sqlx::migrate::Migrator::with_migrations(Vec::new())).await.unwrap();
+    store
+}
+
 fn answered(days_ago: i64, answers: Vec<Envelope>) -> Remembered {
     let at = Utc::now() - TimeDelta::days(days_ago);
     Remembered {
@@ -35,12 +45,7 @@ fn answer() -> Envelope {
 
 #[tokio::test]
 async fn what_nobody_can_ask_for_any_more_is_forgotten_unless_it_was_never_published() {
-    let postgres = embedded::shared_postgres().await;
-    postgres.create_database("forgetting").await.unwrap();
-    let options = Options::at(postgres.url("forgetting"));
-    let store = Store::connect(&options, "forgetting").await.unwrap();
-    let none = sqlx::migrate::Migrator::with_migrations(Vec::new());
-    store.migrate(&none).await.unwrap();
+    let store = store("forgetting").await;
     let bus = bus::Options::at(embedded::shared_nats().await.url(), "forgetting");
     let bus = Bus::connect(&bus, "test").await.unwrap();
     let mut relay = Relay::new(store.clone(), bus);
@@ -77,12 +82,7 @@ async fn what_nobody_can_ask_for_any_more_is_forgotten_unless_it_was_never_publi
 async fn answers_the_server_does_not_take_hold_nothing_up() {
     let options = embedded::NatsOptions { max_payload: 16 << 10, ..Default::default() };
     let nats = embedded::Nats::start(options).await.unwrap();
-    let postgres = embedded::shared_postgres().await;
-    postgres.create_database("too_large").await.unwrap();
-    let options = Options::at(postgres.url("too_large"));
-    let store = Store::connect(&options, "too_large").await.unwrap();
-    let none = sqlx::migrate::Migrator::with_migrations(Vec::new());
-    store.migrate(&none).await.unwrap();
+    let store = store("too_large").await;
     let bus = Bus::connect(&bus::Options::at(nats.url(), "too_large"), "test").await.unwrap();
     let mut relay = Relay::new(store.clone(), bus);
     let large = || Envelope { body: "x".repeat(20 << 10).into(), ..answer() };

@@ -1,0 +1,129 @@
+//! A server that loses the end of the stream while the one we are connected to lives on.
+
+use std::path::Path;
+
+use embedded::{Nats, NatsOptions};
+
+use super::*;
+
+/// Two servers of one cluster: the one that holds the events of this installation, and the other.
+struct Cluster {
+    holder: Nats,
+    other: Nats,
+}
+
+impl Cluster {
+    async fn start(prefix: &str) -> Self {
+        let ports = [embedded::free_port().unwrap(), embedded::free_port().unwrap()];
+        let [one, two] = [ports, [ports[1], ports[0]]].map(|[own, other]| {
+            let more = format!(
+                "cluster {{ name: two, listen: \"127.0.0.1:{own}\", \
+                 routes: [\"nats://127.0.0.1:{other}\"] }}\n"
+            );
+            Nats::start(NatsOptions { more, ..NatsOptions::default() })
+        });
+        let (one, two) = tokio::try_join!(one, two).unwrap();
+        let bus = Bus::connect(&bus::Options::at(one.url(), prefix), "test").await.unwrap();
+        eventually("the streams", async || bus.ensure_streams().await.is_ok()).await;
+        let events = format!("jetstream/$G/streams/{prefix}_{}", EVENTS.name);
+        match one.store_folder().join(events).exists() {
+            true => Self { holder: one, other: two },
+            false => Self { holder: two, other: one },
+        }
+    }
+}
+
+async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let waiting = async {
+        while !holds().await {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect(what);
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(std::fs::copy(entry.path(), target).unwrap()),
+        }
+    }
+}
+
+/// Has this many answers published, and gives their ids.
+async fn publish(relay: &mut Relay, count: usize) -> Vec<Uuid> {
+    let answers: Vec<_> = (0..count).map(|_| answer()).collect();
+    let ids = answers.iter().map(|answer| answer.id).collect();
+    let rows: Vec<_> = answers.into_iter().map(|answer| answered(1, vec![answer])).collect();
+    let mut connection = relay.store.pool().acquire().await.unwrap();
+    remember(&mut connection, &rows).await.unwrap();
+    relay.sweep().await.unwrap();
+    ids
+}
+
+/// The ids of all events in the stream, in order.
+async fn stream(bus: &Bus) -> Vec<Uuid> {
+    let mut ids = Vec::new();
+    for sequence in 1..=bus.sight().await.unwrap().last_sequence {
+        ids.extend(bus.event_at(sequence).await.unwrap());
+    }
+    ids
+}
+
+#[tokio::test]
+async fn what_another_server_of_the_cluster_lost_is_found_within_the_era() {
+    let mut cluster = Cluster::start("cluster").await;
+    let store = store("cluster").await;
+    let options = bus::Options::at(cluster.other.url(), "cluster");
+    let bus = Bus::connect(&options, "test").await.unwrap();
+    let mut relay = Relay::new(store, bus.clone());
+    relay.look().await.unwrap();
+    let era = bus.era().unwrap();
+
+    let kept = publish(&mut relay, 200).await;
+    let holder = &mut cluster.holder;
+    holder.shut_down().await;
+    let backup = tempfile::tempdir().unwrap();
+    copy(holder.store_folder(), backup.path());
+    holder.restart().await.unwrap();
+    eventually("the stream", async || bus.sight().await.is_ok()).await;
+    let lost = publish(&mut relay, 100).await;
+    relay.look().await.unwrap();
+
+    holder.kill().await;
+    holder.delete_store().await.unwrap();
+    copy(backup.path(), holder.store_folder());
+    holder.restart().await.unwrap();
+    eventually("the stream", async || bus.sight().await.is_ok()).await;
+    // Where the others stood, in the same era: the newest is there now.
+    let new = publish(&mut relay, 10).await;
+    assert_eq!(bus.era(), Some(era));
+    assert_eq!(stream(&bus).await, [&kept[..], &new].concat());
+
+    relay.look().await.unwrap();
+    relay.sweep().await.unwrap();
+    assert_ne!(bus.era(), Some(era), "another one began");
+    let all = stream(&bus).await;
+    assert_eq!(all, [&kept[..], &new, &lost].concat(), "what is there is not sent again");
+
+    // What stands last is looked at, too, if nothing was there before.
+    let more = publish(&mut relay, 20).await;
+    holder.kill().await;
+    holder.delete_store().await.unwrap();
+    copy(backup.path(), holder.store_folder());
+    holder.restart().await.unwrap();
+    eventually("the stream", async || bus.sight().await.is_ok()).await;
+    let mut relay = Relay::new(relay.store, bus.clone());
+    relay.look().await.unwrap();
+    relay.sweep().await.unwrap();
+    let mut expected = [kept, new, lost, more].concat();
+    let mut all = stream(&bus).await;
+    for ids in [&mut all, &mut expected] {
+        ids.sort_unstable();
+    }
+    assert_eq!(all, expected);
+}
