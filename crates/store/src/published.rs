@@ -16,6 +16,10 @@ use uuid::Uuid;
 /// as many marks of one block as there can be, one for each position, are still read at once.
 pub(crate) const BLOCK: i64 = 256;
 
+/// How many positions are searched at once for rows that stand nowhere: after a loss that is most of
+/// them, so what is searched for one page is not much more than a page.
+const WINDOW: i64 = 16 * BLOCK;
+
 /// Notes where answers stand in their stream, and since when. The `positions` of their rows, by the
 /// events they answer, need not be known; looking them up is dearer.
 ///
@@ -113,21 +117,40 @@ pub(crate) struct Unpublished {
     pub(crate) answers: Option<Vec<Envelope>>,
 }
 
-/// Rows above `position`, up to `end`, that stand nowhere, oldest first.
+/// Rows that stand nowhere, oldest first.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) rows: Vec<Unpublished>,
+    /// Up to here, there are no others.
+    pub(crate) end: i64,
+}
+
+/// The next rows above `position`, up to `horizon`, that stand nowhere; none if there is no row at all.
+/// A page may be empty, and others follow.
 pub(crate) async fn unpublished(
     pool: &PgPool,
-    position: i64,
-    end: i64,
+    (position, horizon): (i64, i64),
     before: DateTime<Utc>,
     limit: i64,
-) -> Result<Vec<Unpublished>, sqlx::Error> {
+) -> Result<Option<Page>, sqlx::Error> {
+    // Over what was forgotten long ago in one step.
+    let first: Option<i64> = sqlx::query_scalar(
+        "select min(position) from remembered
+         where has_answers and position > $1 and position <= $2",
+    )
+    .bind(position)
+    .bind(horizon)
+    .fetch_one(pool)
+    .await?;
+    let Some(first) = first else { return Ok(None) };
+    let end = horizon.min(first + WINDOW);
     // Block by block (`offset 0`), whatever a plan made while the tables were small would prefer.
     let rows = sqlx::query(
         "with missing as (
              select missing.position
              from generate_series($1 / $5, $2 / $5) as block cross join lateral (
                  select position from remembered
-                 where has_answers and position > $1
+                 where has_answers and position between $1 and $2
                      and position >= block * $5 and position < (block + 1) * $5
                  except
                  select unnest(positions) from published_blocks
@@ -144,14 +167,15 @@ pub(crate) async fn unpublished(
          ) as found
          order by position",
     )
-    .bind(position)
+    .bind(first)
     .bind(end)
     .bind(before)
     .bind(limit)
     .bind(BLOCK)
     .fetch_all(pool)
     .await?;
-    rows.iter()
+    let rows: Vec<_> = rows
+        .iter()
         .map(|row| {
             let answers: Option<Json<_>> = row.try_get("answers")?;
             Ok(Unpublished {
@@ -161,7 +185,10 @@ pub(crate) async fn unpublished(
                 answers: answers.map(|Json(answers)| answers),
             })
         })
-        .collect()
+        .collect::<Result<_, sqlx::Error>>()?;
+    let is_full = i64::try_from(rows.len()).is_ok_and(|count| count == limit);
+    let end = rows.last().filter(|_| is_full).map_or(end, |last| last.position);
+    Ok(Some(Page { rows, end }))
 }
 
 /// Up to where rows are there, and which transactions may still add rows below.

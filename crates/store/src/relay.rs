@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     Store, buried, in_pages,
-    published::{self, Horizon, Published, Unpublished},
+    published::{self, Horizon, Page, Published, Unpublished},
 };
 
 mod letters;
@@ -273,35 +273,37 @@ impl Relay {
     async fn sweep(&mut self) -> Result<(), RelayError> {
         let Some(era) = self.bus.era() else { return Ok(()) };
         let horizon = published::horizon(self.store.pool()).await?;
-        let mut from = None;
+        let mut above = self.swept;
+        let mut is_noted = false;
         loop {
             let grace = if self.is_urgent { TimeDelta::zero() } else { GRACE };
-            let before = Utc::now() - grace;
-            let above = from.unwrap_or(self.swept);
-            let end = horizon.position;
-            let rows = published::unpublished(self.store.pool(), above, end, before, BATCH).await?;
-            let is_last_page = rows.len() < usize::try_from(BATCH).unwrap_or(usize::MAX);
+            let (range, before) = ((above, horizon.position), Utc::now() - grace);
+            let page = published::unpublished(self.store.pool(), range, before, BATCH).await?;
+            let Some(Page { rows, end }) = page else { break };
+            // What stays behind must not be met again and again in one sweep.
+            above = end;
             let open = rows.iter().filter(|row| !self.too_large.contains(&row.position));
             let open: Vec<_> = open.collect();
-            if from.is_none() {
-                let below = match (open.first(), rows.last()) {
-                    (Some(first), _) => first.position - 1,
-                    (None, Some(last)) if !is_last_page => last.position,
-                    (None, _) => i64::MAX,
-                };
-                self.note_swept(below, horizon);
+            if let (Some(first), false) = (open.first(), is_noted) {
+                self.note_swept(first.position - 1, horizon);
+                is_noted = true;
             }
-            // What stays behind must not be met again and again in one sweep.
-            from = rows.last().map(|row| row.position);
-            let is_last = is_last_page || rows.iter().all(|row| row.answers.is_none());
+            // What comes after those that are on their way is on its way, too.
+            let is_last = !rows.is_empty() && rows.iter().all(|row| row.answers.is_none());
             let ready: Vec<_> = open.into_iter().filter(|row| row.answers.is_some()).collect();
             if !ready.is_empty() {
                 info!(rows = ready.len(), "publishing what was left unpublished");
                 self.publish(&ready).await?;
             }
-            if is_last || self.bus.era() != Some(era) {
+            if self.bus.era() != Some(era) {
+                return Ok(());
+            }
+            if is_last {
                 break;
             }
+        }
+        if !is_noted {
+            self.note_swept(i64::MAX, horizon);
         }
         self.is_urgent = false;
         Ok(())

@@ -104,3 +104,29 @@ async fn answers_the_server_does_not_take_hold_nothing_up() {
     relay.sweep().await.unwrap();
     assert!(relay.swept > 0, "they are not looked at again and again");
 }
+
+#[tokio::test]
+async fn what_stands_nowhere_is_looked_for_in_steps_that_pass_over_what_was_forgotten() {
+    let store = store("in_steps").await;
+    let pool = store.pool();
+    let mut connection = pool.acquire().await.unwrap();
+    let rows: Vec<_> = (0..3).map(|_| answered(1, vec![answer()])).collect();
+    remember(&mut connection, &rows).await.unwrap();
+    let far = "select setval(pg_get_serial_sequence('remembered', 'position'), 90000000)";
+    sqlx::query(far).execute(pool).await.unwrap();
+    let more: Vec<_> = (0..2).map(|_| answered(1, vec![answer()])).collect();
+    remember(&mut connection, &more).await.unwrap();
+
+    let horizon = published::horizon(pool).await.unwrap().position;
+    let mut pages = Vec::new();
+    let mut above = 0;
+    while let Some(Page { rows, end }) =
+        published::unpublished(pool, (above, horizon), Utc::now(), 2).await.unwrap()
+    {
+        assert!(end > above);
+        above = end;
+        pages.push(rows.iter().map(|row| row.position).collect::<Vec<_>>());
+    }
+    let last = 90_000_001;
+    assert_eq!(pages, [vec![1, 2], vec![3], vec![last, last + 1]]);
+}
