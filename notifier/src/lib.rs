@@ -126,7 +126,7 @@ fn answer(frame: &Frame, engine: &Engine<Notifier>) {
         let pool = pool.clone();
         move |body| notices::one(pool.clone(), body)
     });
-    frame.respond(subject::command(RetryNotices::TYPE), {
+    frame.command(RetryNotices::TYPE, {
         let (pool, engine) = (pool.clone(), engine.clone());
         move |body| notices::retry(pool.clone(), engine.clone(), body)
     });

@@ -1,13 +1,19 @@
 //! Approvals over HTTP, by people whom an issuer of ID tokens vouches for.
 
 use contracts::{
-    ChainId, Code, GateId, Message, chain::ChainState, check::CheckAsked, gate::ReviewGate,
-    step::StepState, subject,
+    ChainId, Code, GateId, Message,
+    chain::ChainState,
+    check::CheckAsked,
+    gate::{AnswerHook, ReviewGate},
+    step::StepState,
+    subject,
 };
 use executor::ChainPage;
 use harness::{Pipeline, Setup, accounts, listener::Listener, patience::PATIENCE};
 use receivers::{ISSUER_AUDIENCE, Issuer};
 use serde_json::{Value, json};
+
+use crate::contracts::CARDS;
 
 /// Ann is known by her address, and somebody of the issuer's group must approve as well.
 const POLICY: &str = r#"
@@ -153,5 +159,24 @@ async fn a_check_after_a_wave_is_answered_with_a_token_of_a_group_that_may_and_o
     assert_eq!(say(Some(robot), answer(1)).await.0, 409, "the first answer counts");
     let chain = pipeline.ended(&commit).await;
     pipeline.assert_all_well(&[chain]);
+    pipeline.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_command_asks_who_vouches_for_the_name_in_it() {
+    let vouched = ("STACKLY__BUS__VOUCHED_NAMES_ONLY".to_owned(), "true".to_owned());
+    let pipeline = Pipeline::with(Setup { environment: vec![vouched], ..Setup::default() }).await;
+    // A hook is known by the subject that it alone may send.
+    let all = CARDS.iter().flat_map(|card| card.commands).filter(|it| **it != AnswerHook::TYPE);
+    for kind in all {
+        for (subject, code) in [
+            (subject::command(kind), "name_not_vouched"),
+            (subject::command_by("jane", kind), "name_of_another"),
+        ] {
+            let answered = pipeline.bus.request(&subject, &json!({ "by": "ann" })).await;
+            let refused = answered.unwrap_or_else(|error| panic!("{subject}: {error}"));
+            assert_eq!(refused.unwrap_err().code, code, "{subject}");
+        }
+    }
     pipeline.stop().await;
 }
