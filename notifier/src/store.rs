@@ -122,13 +122,23 @@ pub(crate) async fn save(
     Ok(())
 }
 
-/// Whether a chain has a status where this notice would stand.
-pub(crate) async fn chain_exists(pool: &PgPool, notice: Uuid) -> Result<bool, sqlx::Error> {
-    sqlx::query("select exists (select from stories where commit_key = $1) as found")
-        .bind(notice)
-        .fetch_one(pool)
-        .await?
-        .try_get("found")
+/// Whether a newer chain has a status where that of this story would stand; or, if it is a notice that
+/// yields to chains, any.
+pub(crate) async fn is_outdated(
+    pool: &PgPool,
+    story: Uuid,
+    yields: bool,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select exists (
+             select from stories own join stories newer using (commit_key)
+             where own.key = $1 and newer.began_at > own.began_at
+         ) or $2 and exists (select from stories where commit_key = $1)",
+    )
+    .bind(story)
+    .bind(yields)
+    .fetch_one(pool)
+    .await
 }
 
 /// Notes an attempt. Gives how many there were.

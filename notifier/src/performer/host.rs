@@ -163,15 +163,15 @@ impl Caller {
         }
     }
 
-    /// "Nothing to do" must not be shown over the status of a chain that was planned meanwhile; what
-    /// is said by a chain is under no key that one could be found by.
+    /// Of several chains of a commit, the status is that of the newest: one that is called off last must
+    /// not cover the one that took its place. Nor does "Nothing to do" cover any chain.
     async fn is_outdated(&self, claim: &Claim, told: &Told) -> bool {
-        let is_success = |call: &StatusCall| call.status.state == State::Success;
-        matches!(told, Told::Status(call) if is_success(call))
-            && tables::chain_exists(&self.pool, claim.key).await.unwrap_or_else(|error| {
-                warn!(%error, "cannot look for a chain in the same place");
-                false
-            })
+        let Told::Status(StatusCall { status, .. }) = told else { return false };
+        let yields = status.state == State::Success;
+        tables::is_outdated(&self.pool, claim.key, yields).await.unwrap_or_else(|error| {
+            warn!(%error, "cannot look for a chain in the same place");
+            false
+        })
     }
 }
 

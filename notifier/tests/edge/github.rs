@@ -2,7 +2,7 @@
 
 use contracts::{
     Code, Reason,
-    chain::{ChainIgnored, ChainKind, ChainRefused},
+    chain::{ChainFinished, ChainIgnored, ChainKind, ChainRefused, ChainState},
     change::Change,
 };
 
@@ -150,6 +150,32 @@ async fn a_notice_that_was_held_up_does_not_cover_the_status_of_a_later_chain() 
     assert_eq!(error, "a chain of the same commit has the status of that name");
     let statuses = last(&github, "pending").await;
     assert_eq!(statuses.len(), 1, "{statuses:?}");
+}
+
+#[tokio::test]
+async fn a_chain_that_is_called_off_does_not_cover_the_status_of_the_one_that_took_its_place() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (old, new, change) = (new_chain(), new_chain(), change());
+    desk.announce(old.0, &planned(old, &change, &["a", "b"])).await;
+    last(&github, "pending").await;
+    desk.announce(new.0, &planned(new, &change, &["a"])).await;
+    until("the newer chain is told", async || seen(github.calls(), |calls| *calls == 2)).await;
+    let called_off = ChainFinished {
+        state: ChainState::Canceled,
+        reason: Reason::new(Code::Superseded, "a newer chain has all of its stacks"),
+        ..finished(old, &change, &["a", "b"])
+    };
+    desk.announce(old.0, &called_off).await;
+    let given_up = async || {
+        seen(desk.deliveries(old).await, |all| all.len() == 2 && all[1]["standing"] == "given_up")
+    };
+    let records = until("the older chain yields", given_up).await;
+    assert_eq!(records[1]["error"], "a chain of the same commit has the status of that name");
+    desk.announce(new.0, &finished(new, &change, &["a"])).await;
+    let statuses = last(&github, "success").await;
+    let told: Vec<_> = statuses.iter().map(|status| &*status.state).collect();
+    assert_eq!(told, ["pending", "pending", "success"]);
 }
 
 #[tokio::test]
