@@ -103,25 +103,41 @@ fn warn_if_small(max_payload: usize) {
 impl Bus {
     /// Connects, trying for as long as the options say.
     pub async fn connect(options: &Options, name: &str) -> Result<Self, BusError> {
+        Self::make(options, name, false).await
+    }
+
+    /// The same, but if no broker is there, goes on without it: the connection is made once it comes.
+    /// For who has something to do meanwhile.
+    pub async fn connect_or_go_on(options: &Options, name: &str) -> Result<Self, BusError> {
+        Self::make(options, name, true).await
+    }
+
+    async fn make(options: &Options, name: &str, goes_on: bool) -> Result<Self, BusError> {
         let news = Arc::new(News::default());
         let deadline = Instant::now() + options.connect_patience;
         let Login { addresses, .. } = Login::of(&options.url);
+        let connected = |client: Client, news| {
+            let jetstream = ContextBuilder::new()
+                .timeout(STORE_PATIENCE)
+                .ack_timeout(STORE_PATIENCE)
+                .build(client.clone());
+            let options = Arc::new(options.clone());
+            Self { client, jetstream, options, era: Arc::default(), news }
+        };
+        let mut is_away = false;
         loop {
             let attempt = connect_options(options, name, news.clone()).await?;
+            let attempt = if is_away { attempt.retry_on_initial_connect() } else { attempt };
             match attempt.connect(&addresses).await {
+                Ok(client) if is_away => return Ok(connected(client, news)),
                 Ok(client) => {
-                    warn_if_small(client.server_info().max_payload);
-                    let jetstream = ContextBuilder::new()
-                        .timeout(STORE_PATIENCE)
-                        .ack_timeout(STORE_PATIENCE)
-                        .build(client.clone());
-                    return Ok(Self {
-                        client,
-                        jetstream,
-                        options: Arc::new(options.clone()),
-                        era: Arc::default(),
-                        news,
-                    });
+                    warn_if_small(client.max_payload());
+                    return Ok(connected(client, news));
+                }
+                // Who is there and refuses us is no broker that is away.
+                Err(error) if goes_on && is_absence(error.kind()) => {
+                    warn!(%error, url = %addresses, "nats-server is not there; going on without it");
+                    is_away = true;
                 }
                 Err(error) if error.kind() == ConnectErrorKind::ServerParse => {
                     return Err(BusError::Address { url: addresses, source: error.into() });
@@ -215,7 +231,7 @@ impl Bus {
     /// The largest body a message may have, with room left for its headers.
     pub fn body_max(&self) -> usize {
         let headers = 8 * 1024;
-        self.client.server_info().max_payload.saturating_sub(headers)
+        self.client.max_payload().saturating_sub(headers)
     }
 
     /// Watches for the moments after which published messages may be gone.
@@ -269,6 +285,11 @@ impl Bus {
             .map_err(|error| BusError::request("flush", error))?
             .map_err(|error| BusError::request("flush", error))
     }
+}
+
+/// Whether nobody answered, not even with a refusal.
+fn is_absence(kind: ConnectErrorKind) -> bool {
+    matches!(kind, ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns)
 }
 
 async fn wait_for(sent: Sent) -> Result<Vec<u64>, BusError> {

@@ -57,8 +57,7 @@ impl Frame {
     ) -> anyhow::Result<Self> {
         let store = Store::connect(parts.store, card.service).await?;
         store.migrate(migrations).await?;
-        let bus = Bus::connect(parts.bus, card.service).await?;
-        store::take_stock(&store, &bus).await.context("the streams and what they hold")?;
+        let bus = broker(card, parts.bus, &store).await?;
         let (failures, failed) = mpsc::unbounded_channel();
         let frame = Self {
             bus,
@@ -269,7 +268,7 @@ impl Frame {
             bus: self.bus.clone(),
             store: self.store.clone(),
             troubles: self.troubles.clone(),
-            needs_bus: !self.card.takes.is_empty(),
+            needs_bus: needs_bus(self.card),
         }
     }
 
@@ -299,4 +298,31 @@ impl Frame {
             }
         });
     }
+}
+
+/// Connects to the broker, and takes stock of what it holds. Who takes nothing from it has its work to
+/// do without it, too: the relay takes stock once it is there.
+async fn broker(card: &Card, options: &bus::Options, store: &Store) -> anyhow::Result<Bus> {
+    let what = "the streams and what they hold";
+    if needs_bus(card) {
+        let bus = Bus::connect(options, card.service).await?;
+        store::take_stock(store, &bus).await.context(what)?;
+        return Ok(bus);
+    }
+    let bus = Bus::connect_or_go_on(options, card.service).await?;
+    if bus.is_connected()
+        && let Err(error) = store::take_stock(store, &bus).await
+    {
+        let is_absence = error.is_absence();
+        let error = anyhow!(error).context(what);
+        if !is_absence {
+            return Err(error);
+        }
+        warn!(error = format!("{error:#}"), "the broker does not answer; starting without it");
+    }
+    Ok(bus)
+}
+
+fn needs_bus(card: &Card) -> bool {
+    !card.takes.is_empty()
 }

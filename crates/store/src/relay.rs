@@ -52,6 +52,13 @@ pub enum RelayError {
     Bus(#[from] BusError),
 }
 
+impl RelayError {
+    /// Whether the broker did not answer, rather than answer what it should not.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Bus(error) if !matches!(error, BusError::Topology { .. }))
+    }
+}
+
 /// Makes missing streams, finds out what they lost since we were here last, and enters their era.
 /// Once at the start, so that what is published from then on can be noted.
 pub async fn take_stock(store: &Store, bus: &Bus) -> Result<(), RelayError> {

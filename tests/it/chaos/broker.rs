@@ -101,6 +101,19 @@ async fn the_streams_are_deleted_while_everything_runs() {
     pipeline.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn ingest_starts_while_the_broker_is_away_and_keeps_what_comes() {
+    let mut pipeline = Pipeline::with(setup()).await;
+    pipeline.fleet.kill("ingest").await;
+    pipeline.servers.expect_own().nats.kill().await;
+    pipeline.fleet.start("ingest", &[]);
+    let commit = pipeline.push(&["stacks/a0/main.tf"]).await;
+    pipeline.servers.expect_own().nats.restart().await.unwrap();
+    let chain = pipeline.ended(&commit).await;
+    pipeline.assert_all_well(&[chain]);
+    pipeline.stop().await;
+}
+
 /// Sends what no build can read, and waits until the executor gave it up.
 async fn give_up(pipeline: &Pipeline) -> DeadLetter {
     pipeline.send_unreadable().await;
