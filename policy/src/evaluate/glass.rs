@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use contracts::gate::Moment;
 
-use super::{Case, facts::Facts};
+use super::{
+    Case,
+    facts::{Facts, StackFacts},
+};
 use crate::{
-    model::{BreakGlass, PolicySet},
+    model::{BreakGlass, PolicySet, Scope},
     review::{Review, Word},
 };
 
@@ -30,7 +34,18 @@ pub fn allowed<'a>(set: &'a PolicySet, case: &Case<'_>, by: &str) -> Option<&'a 
 /// All of the stacks must fit: what is broken is broken for all of them.
 fn fits(set: &PolicySet, block: &BreakGlass, facts: &Facts<'_>) -> bool {
     block.scope.surely_fits_change(&set.people, facts)
+        && is_about(&block.scope, facts)
         && facts.stacks.iter().all(|stack| block.scope.surely_fits_stack(stack))
+}
+
+/// Whether a block is about this gate. Where it is the last before something is applied, it stands for
+/// the gate before the apply, and whoever may let something plan may not let it apply.
+fn is_about(scope: &Scope, facts: &Facts<'_>) -> bool {
+    let at = facts.request.moment;
+    let any =
+        |is: fn(&StackFacts<'_>) -> bool| at == Moment::BeforePlan && facts.stacks.iter().any(is);
+    let (is_last, applies) = (any(|stack| stack.plan_is_last), any(|stack| stack.applies_unseen));
+    (scope.is_about(at) && !applies) || (is_last && scope.is_about(Moment::BeforeApply))
 }
 
 fn lets(set: &PolicySet, block: &BreakGlass, by: &str, at: DateTime<Utc>) -> bool {

@@ -98,9 +98,13 @@ pub(super) fn about<'a>(
     let size = scope.fits_size(facts).map_err(Silent::Change)?;
     let (mut stacks, mut only_follow) = (Vec::new(), false);
     for stack in &facts.stacks {
+        let instead = (early && stack.plan_is_last).then_some(Moment::BeforeApply);
+        let asked = || now.then_some(request.moment).into_iter().chain(instead);
         let excepted = || {
             policy.except.iter().any(|except| {
-                except.surely_fits_change(&set.people, facts) && except.surely_fits_stack(stack)
+                except.surely_fits_change(&set.people, facts)
+                    && asked().all(|moment| except.is_about(moment))
+                    && except.surely_fits_stack(stack)
             })
         };
         let is_meant = size == Size::Fits || may_be_meant(size, rule, moments, stack, facts);
@@ -193,9 +197,11 @@ impl Scope {
         if in_time { Ok(()) } else { Err("from, until") }
     }
 
-    /// Whether everything surely fits that is asked of the change, with its files and its size.
+    /// Whether everything surely fits that is asked of the change, with its kind, its files and its
+    /// size.
     pub(super) fn surely_fits_change(&self, people: &People, facts: &Facts<'_>) -> bool {
-        self.fits_change(people, facts).is_ok()
+        (self.kinds.is_empty() || self.kinds.contains(&facts.request.kind))
+            && self.fits_change(people, facts).is_ok()
             && self.touches(facts) == Some(true)
             && self.fits_size(facts) == Ok(Size::Fits)
     }
@@ -228,6 +234,11 @@ impl Scope {
             }
         }
         Ok(())
+    }
+
+    /// Whether what is said at this moment is meant, for what has no moments of its own.
+    pub(super) fn is_about(&self, moment: Moment) -> bool {
+        self.moments.is_empty() || self.moments.contains(&moment)
     }
 
     /// Whether the change touches a file that is asked for; `None` if it may, among those that

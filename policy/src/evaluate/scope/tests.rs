@@ -128,6 +128,65 @@ fn what_code_says_of_a_stack_holds_it_and_lets_it_go_from_nothing() {
     assert!(may_override(&["env:lab"], &[]));
 }
 
+/// At which of its gates the rule of a policy is silent, if its `except` says this.
+#[test]
+fn what_is_left_out_is_left_out_at_the_moments_and_in_the_chains_it_says() {
+    use ChainKind::{Deploy, Preview};
+    use Moment::{BeforeApply, BeforePlan};
+    let deny = "deny { reason = \"no\" }";
+    let both = "match { moment = [\"before_plan\", \"before_apply\"] }\n deny { reason = \"no\" }";
+    let late = "match { moment = \"before_apply\" }\n deny { reason = \"no\" }";
+    let cases: &[(&str, &str, ChainKind, bool, Moment, bool)] = &[
+        (deny, "kind = \"preview\"", Preview, false, BeforePlan, true),
+        (deny, "kind = \"preview\"", Deploy, false, BeforePlan, false),
+        (deny, "kind = [\"deploy\", \"preview\"]", Deploy, false, BeforePlan, true),
+        (both, "moment = \"before_plan\"", Deploy, false, BeforePlan, true),
+        (both, "moment = \"before_plan\"", Deploy, false, BeforeApply, false),
+        (both, "moment = \"before_apply\"", Deploy, false, BeforeApply, true),
+        // What applies by itself is asked for its apply, too, before its plan.
+        (both, "moment = \"before_plan\"", Deploy, true, BeforePlan, false),
+        (both, "moment = \"before_apply\"", Deploy, true, BeforePlan, false),
+        (both, "moment = [\"before_plan\", \"before_apply\"]", Deploy, true, BeforePlan, true),
+        (late, "moment = \"before_apply\"", Deploy, true, BeforePlan, true),
+        (late, "moment = \"before_plan\"", Deploy, true, BeforePlan, false),
+    ];
+    for (rule, except, kind, autodeploy, moment, is_out) in cases {
+        let set = policies(&format!("policy \"p\" {{\n {rule}\n except {{ {except} }}\n}}"));
+        let stack = GateStack { autodeploy: *autodeploy, ..stack("s", &[]) };
+        let gate = GateRequested { kind: *kind, ..request(*moment, &[stack]) };
+        let passes = decide(&set, &gate, &[], noon()).outcome == Outcome::Pass;
+        assert_eq!(passes, *is_out, "{rule} except {except}: {kind:?}, {autodeploy}, {moment}");
+    }
+}
+
+#[test]
+fn a_glass_is_broken_at_the_moments_and_in_the_chains_its_block_says() {
+    use ChainKind::{Deploy, Preview};
+    use Moment::{BeforeApply, BeforeChain, BeforePlan};
+    let cases: &[(&str, ChainKind, bool, &[Moment])] = &[
+        ("", Deploy, true, &[BeforeChain, BeforePlan, BeforeApply]),
+        ("moment = \"before_chain\"", Deploy, false, &[BeforeChain]),
+        ("moment = \"before_plan\"", Deploy, false, &[BeforePlan]),
+        ("moment = \"before_plan\"", Deploy, true, &[]),
+        ("moment = \"before_apply\"", Deploy, false, &[BeforeApply]),
+        ("moment = \"before_apply\"", Deploy, true, &[BeforePlan, BeforeApply]),
+        ("moment = \"before_plan\"", Preview, false, &[BeforePlan]),
+        ("kind = \"preview\"", Preview, false, &[BeforeChain, BeforePlan, BeforeApply]),
+        ("kind = \"preview\"", Deploy, false, &[]),
+    ];
+    for (condition, kind, autodeploy, expected) in cases {
+        let set = policies(&format!(
+            "break_glass \"b\" {{\n match {{ {condition} }}\n allowed_users = [\"carol\"]\n}}"
+        ));
+        for moment in [BeforeChain, BeforePlan, BeforeApply] {
+            let stack = GateStack { autodeploy: *autodeploy, ..stack("s", &[]) };
+            let gate = GateRequested { kind: *kind, ..request(moment, &[stack]) };
+            let may = may_break_glass(&set, &Case::new(&gate, noon()), "carol").is_some();
+            assert_eq!(may, expected.contains(&moment), "{condition}, {kind:?}, at {moment}");
+        }
+    }
+}
+
 #[test]
 fn both_labels_that_name_an_environment_are_known() {
     let set = policies("policy \"p\" {\n environment = \"prod\"\n deny { reason = \"no\" }\n}");
