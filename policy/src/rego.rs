@@ -257,9 +257,14 @@ impl Program {
             return Ok(values);
         }
         let named = |rule: &&str| (*rule).to_owned();
-        let value = values.first().map_or(&Value::Undefined, |(_, value)| value);
+        let Some((name, value)) = values.first() else { return Ok(values) };
         let fields = RULES.iter().map(|rule| (named(rule), value[*rule].clone()));
-        Ok(fields.filter(|(_, value)| *value != Value::Undefined).collect())
+        match value {
+            Value::Undefined | Value::Null | Value::Bool(false) | Value::Object(_) => {
+                Ok(fields.filter(|(_, value)| *value != Value::Undefined).collect())
+            }
+            _ => Err(format!("`{name}` gives {value}, which is no object with rules")),
+        }
     }
 }
 

@@ -167,16 +167,31 @@ fn ask(host: &Host, rules: &[&'static str], input: &Value, place: &Place<'_>) ->
     for (rule, value) in values {
         let level = RULES.iter().find(|(name, _)| *name == rule).map(|(_, level)| *level);
         let Some(level) = level else { continue };
-        let value = value.to_json_str().ok().and_then(|text| serde_json::from_str(&text).ok());
-        let items = match value {
-            Some(Json::Array(items)) => items,
-            Some(Json::Bool(true)) => vec![Json::String(format!("it says `{rule}`"))],
-            Some(text @ Json::String(_)) => vec![text],
-            _ => continue,
-        };
+        let items = items(&value, rule.as_str());
         found.extend(items.iter().take(FINDINGS_MAX).map(|item| place.finding(item, name, level)));
     }
     found
+}
+
+/// What a rule gives, one by one. Whatever is neither nothing nor false is something.
+fn items(value: &Value, rule: &str) -> Vec<Json> {
+    let json = |value: &Value| {
+        let text = value.to_json_str().unwrap_or_else(|_| value.to_string());
+        serde_json::from_str(&text).unwrap_or(Json::String(text))
+    };
+    match value {
+        Value::Undefined | Value::Null | Value::Bool(false) => Vec::new(),
+        Value::Bool(true) => vec![Json::String(format!("it says `{rule}`"))],
+        Value::Set(items) => items.iter().map(json).collect(),
+        Value::Array(items) => items.iter().map(json).collect(),
+        // What `deny[finding] if …` gives in Rego v1, without `contains`.
+        Value::Object(said) if said.values().all(|value| matches!(value, Value::Bool(_))) => said
+            .iter()
+            .filter(|(_, value)| **value == Value::Bool(true))
+            .map(|(key, _)| json(key))
+            .collect(),
+        one => vec![json(one)],
+    }
 }
 
 impl Place<'_> {

@@ -36,19 +36,19 @@ impl Answer {
         let mut answer = Self::default();
         let mut is = Verdicts::default();
         for (rule, value) in values {
-            let holds = is_true(value);
+            let (holds, says) = (is_true(value), !texts(value, "").is_empty());
             match rule.as_str() {
                 "deny" => answer.deny.extend(texts(value, "it says `deny`")),
                 "warn" => answer.warn.extend(texts(value, "it says `warn`")),
                 "message" => answer.tell.extend(texts(value, "it says `message`")),
-                "ignore" if holds => answer.deny.push("it says `ignore`".to_owned()),
+                "ignore" if says => answer.deny.push("it says `ignore`".to_owned()),
                 "approve" => is.approved = holds,
-                "reject" => is.rejected = holds,
+                "reject" => is.rejected = says,
                 "track" => is.tracked = Some(holds),
                 "propose" => is.proposed = Some(holds),
-                "ignore_track" => is.untracked = holds,
-                "notrigger" => is.untriggered = holds,
-                "fail" => is.failed = holds,
+                "ignore_track" => is.untracked = says,
+                "notrigger" => is.untriggered = says,
+                "fail" => is.failed = says,
                 "hold_until" => answer.hold_until = latest(value)?,
                 "trigger" if !names(value, &stack) => {
                     answer.deny.push("it does not trigger this stack".to_owned());
@@ -99,6 +99,7 @@ impl Verdicts {
     }
 }
 
+/// Whether a rule that lets something go does so.
 fn is_true(value: &Value) -> bool {
     match value {
         Value::Bool(holds) => *holds,
@@ -108,7 +109,8 @@ fn is_true(value: &Value) -> bool {
     }
 }
 
-/// The reasons a rule gives.
+/// The reasons a rule gives. Whatever is neither nothing nor false is one: what nobody can make sense
+/// of lets nothing pass.
 fn texts(value: &Value, plain: &str) -> Vec<String> {
     let text = |value: &Value| match value {
         Value::String(text) => text.to_string(),
@@ -116,13 +118,22 @@ fn texts(value: &Value, plain: &str) -> Vec<String> {
     };
     let cut = |text: String| text.chars().take(REASON_CHARS_MAX).collect::<String>();
     let all: Vec<String> = match value {
-        Value::Set(items) => items.iter().map(text).map(cut).take(REASONS_MAX).collect(),
-        Value::Array(items) => items.iter().map(text).map(cut).take(REASONS_MAX).collect(),
-        Value::String(_) => vec![cut(text(value))],
+        Value::Undefined | Value::Null | Value::Bool(false) => Vec::new(),
         Value::Bool(true) => vec![plain.to_owned()],
-        _ => Vec::new(),
+        Value::Set(items) => items.iter().map(text).collect(),
+        Value::Array(items) => items.iter().map(text).collect(),
+        // What `deny[text] if …` gives in Rego v1, without `contains`.
+        Value::Object(said) => {
+            let said = said.iter().filter(|(_, value)| **value != Value::Bool(false));
+            said.map(|(key, value)| match value {
+                Value::Bool(_) => text(key),
+                value => format!("{}: {}", text(key), text(value)),
+            })
+            .collect()
+        }
+        one => vec![text(one)],
     };
-    all
+    all.into_iter().take(REASONS_MAX).map(cut).collect()
 }
 
 /// The latest of the times a rule gives.

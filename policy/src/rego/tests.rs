@@ -99,6 +99,34 @@ warn["the weekend is near"] { input.spacelift.stack.labels[_] == "env:prod" }
 }
 
 #[test]
+fn whatever_a_rule_gives_that_nobody_can_make_sense_of_counts_against_the_gate() {
+    let gate = prod(Moment::BeforeApply);
+    let said =
+        |rules: &str| asked(&format!("package spacelift\nimport rego.v1\n{rules}"), &gate, &[]);
+    for (rule, denied) in [
+        ("deny[x] if x := \"no\"", &["no"][..]),
+        ("deny[x] := false if x := \"no\"", &[]),
+        ("deny[x] if {\n x := \"no\"\n false\n}", &[]),
+        ("deny := {\"message\": \"no\"}", &["message: no"]),
+        ("deny := 1", &["1"]),
+        ("deny := null", &[]),
+        ("reject[x] if x := \"no\"", &["it says `reject`"]),
+        ("reject := \"no\"", &["it says `reject`"]),
+        ("ignore[x] if x := \"no\"\ntrack := true", &["it says `ignore`"]),
+        ("fail := {\"no\": 1}", &["it says `fail`"]),
+    ] {
+        assert_eq!(said(rule).unwrap().deny, denied, "{rule}");
+    }
+    assert_eq!(said("warn[x] if x := \"look\"").unwrap().warn, ["look"]);
+    assert!(said("approve := \"yes\"").unwrap().is_undecided, "nothing but true lets it go");
+
+    let object = "package a\nimport rego.v1\nrule := \"no\" if input.run\n";
+    let program = Program::read("a.rego", object, Some("data.a.rule"), None).unwrap();
+    let input = input(&People::default(), &Case::new(&gate, noon()));
+    assert!(program.ask(&input).unwrap_err().contains("no object"));
+}
+
+#[test]
 fn push_policies_speak_before_the_chain_and_what_they_do_not_track_is_denied() {
     let text = r#"
 package spacelift

@@ -90,6 +90,24 @@ fn a_text_is_a_finding_at_the_stack_and_a_rule_without_an_end_rejects() {
 }
 
 #[test]
+fn whatever_a_rule_gives_besides_nothing_and_false_is_a_finding() {
+    for (rule, messages) in [
+        ("deny[x] if x := input.stack.name", &["net"][..]),
+        ("deny[x] := false if x := input.stack.name", &[]),
+        ("deny[x] if x := {\"message\": \"no\"}", &["no"]),
+        ("deny := {\"message\": \"no\", \"rule\": \"r\"} if input.stack", &["no"]),
+        ("deny := {\"found\": [\"no\"]} if input.stack", &["{\"found\":[\"no\"]}"]),
+        ("deny := 1", &["1"]),
+        ("deny := null", &[]),
+    ] {
+        let found = judged(&rules(&format!("package p\nimport rego.v1\n{rule}\n")).unwrap());
+        let told: Vec<&str> = found.iter().map(|it| it.message.as_str()).collect();
+        assert_eq!(told, messages, "{rule}");
+        assert!(found.iter().all(|it| it.level == Level::Failure), "{rule}");
+    }
+}
+
+#[test]
 fn rules_that_cannot_be_read_reach_outside_or_say_nothing_are_refused_with_their_place() {
     let broken = rules("package p\nimport rego.v1\ndeny contains x if {\n").unwrap_err();
     assert!(broken[0].line().is_some_and(|line| line >= 3), "{broken:?}");
