@@ -37,6 +37,12 @@ pub(crate) fn person(name: &str) -> String {
     plain(name).into_owned()
 }
 
+/// Where a name is from that is no name of a person by itself: `slack:U024BE7LH`, `ann@acme.example`.
+fn source(name: &str) -> Option<&str> {
+    let id = name.split_once(':').map(|(source, _)| source);
+    id.or_else(|| name.rfind('@').map(|at| &name[at..]))
+}
+
 impl People {
     /// The person a name means, on whatever path it came.
     pub fn who(&self, name: &str) -> String {
@@ -58,21 +64,28 @@ impl People {
         self.known_as(one) == self.known_as(other)
     }
 
-    /// The source that alone knows who this is, `slack` of `slack:U024BE7LH`, if no `person` has that
-    /// name.
+    /// The source that alone knows who this is, `slack` of `slack:U024BE7LH` and `@acme.example` of an
+    /// address, if no `person` has that name.
     pub fn known_only_to(&self, name: &str) -> Option<String> {
         let name = plain(name);
-        let (source, _) = name.split_once(':')?;
+        let source = source(&name)?;
         let is_named =
             self.aliases.iter().any(|(alias, person)| *alias == *name || *person == *name);
         (!is_named).then(|| source.to_owned())
     }
 
-    /// Whether nobody can tell who this is, where `author` made the change. Ids of the source that the
-    /// change itself comes from tell people apart; those of another do not.
+    /// Whether a source knows this person by a name that is known here, too.
+    pub fn is_known_to(&self, source_of: &str, name: &str) -> bool {
+        let (name, person) = (plain(name), self.known_as(name));
+        let others =
+            self.aliases.iter().filter(|(_, of)| **of == *person).map(|(alias, _)| &**alias);
+        others.chain([&*name, &*person]).any(|name| source(name) == Some(source_of))
+    }
+
+    /// Whether nobody can tell who this is, where `author` made the change. Ids of a source that knows
+    /// who made the change tell people apart, as addresses of one domain do; those of another do not.
     pub fn may_be_anybody(&self, name: &str, author: &str) -> bool {
-        let source = self.known_only_to(name);
-        source.is_some() && source != self.known_only_to(author)
+        self.known_only_to(name).is_some_and(|source| !self.is_known_to(&source, author))
     }
 
     /// Whether nothing in the policies says who this is: no person, no group, nobody who is away.

@@ -1,5 +1,7 @@
 //! What people say about a gate.
 
+use std::collections::BTreeSet;
+
 use bus::{Problem, ProblemKind};
 use chrono::{DateTime, Utc};
 use contracts::{ChainId, GateId};
@@ -68,20 +70,33 @@ pub fn newest<'a>(people: &People, reviews: &'a [Review]) -> Vec<&'a Review> {
 }
 
 /// Those of different people, as far as anybody knows, and the others: whom only a source knows may be
-/// one of those whom policies know, and whom another source than that of `author` knows, anybody.
+/// one of those whom policies know by no name of that source, and whom another source than that of
+/// `author` knows, anybody. Who `is_meant` by a policy is known.
 pub fn apart<'a>(
     people: &People,
     author: &str,
     reviews: Vec<&'a Review>,
+    is_meant: impl Fn(&Review) -> bool,
 ) -> (Vec<&'a Review>, Vec<&'a Review>) {
-    let (unknown, told): (Vec<_>, Vec<_>) =
-        reviews.into_iter().partition(|review| people.may_be_anybody(&review.by, author));
-    let is_known = |review: &&Review| people.known_only_to(&review.by).is_none();
-    let (known, others): (Vec<_>, Vec<_>) = told.into_iter().partition(is_known);
-    let (most, mut rest) =
-        if others.len() > known.len() { (others, known) } else { (known, others) };
-    rest.extend(unknown);
-    (most, rest)
+    let source = |review: &Review| match is_meant(review) {
+        true => None,
+        false => people.known_only_to(&review.by),
+    };
+    let is_told =
+        |review: &Review| source(review).is_none() || !people.may_be_anybody(&review.by, author);
+    // Those whom policies know are different people; so are those whom one source knows.
+    let is_one_of = |of: &Option<String>, review: &Review| match (of, source(review)) {
+        (Some(of), None) => people.is_known_to(of, &review.by),
+        (of, source) => is_told(review) && *of == source,
+    };
+    let sources: BTreeSet<Option<String>> =
+        reviews.iter().filter(|review| is_told(review)).map(|review| source(review)).collect();
+    let count = |of: &Option<String>| reviews.iter().filter(|review| is_one_of(of, review)).count();
+    // Of as many, those whom policies know.
+    let most = sources.into_iter().rev().max_by_key(count);
+    reviews
+        .into_iter()
+        .partition(|review| most.as_ref().is_some_and(|most| is_one_of(most, review)))
 }
 
 /// Why a review is not taken down. Nothing was changed.

@@ -57,7 +57,8 @@ pub struct Standing<'a> {
     asked_at: DateTime<Utc>,
     /// Nothing counts as long as somebody is a stranger.
     wants_known: bool,
-    /// Whoever made the change, if everybody may approve but must be known to be somebody else.
+    /// Whoever made the change, if whoever approves must be known to be somebody else than they are, or
+    /// than each other.
     other_than: Option<&'a str>,
     people: &'a People,
     gate: GateId,
@@ -161,9 +162,10 @@ impl<'a> Standing<'a> {
             given: Vec::new(),
             expired: Vec::new(),
             doubtful: Vec::new(),
-            other_than: (approvers.is_none()
-                && (approval.no_self_approval || approval.min_approvers > 1))
-                .then_some(case.request.change.author.as_str()),
+            other_than: (approval.no_self_approval
+                || approval.min_approvers > 1
+                || approval.shares.iter().any(|share| share.count > 1))
+            .then_some(case.request.change.author.as_str()),
             approvers,
             urged_at: [remind_at, escalate_at],
             groups: [approval.groups.as_slice(), escalated_to]
@@ -210,7 +212,11 @@ impl<'a> Standing<'a> {
             counted.push(review);
         }
         if let Some(author) = self.other_than {
-            let (most, rest) = apart(self.people, author, counted);
+            // Whom a policy lists by an id or an address, it means.
+            let is_listed = |review: &Review| {
+                self.approvers.is_some() && self.may(&review.by, review.at).is_ok()
+            };
+            let (most, rest) = apart(self.people, author, counted, is_listed);
             self.doubtful.extend(rest.iter().map(|review| review.by.as_str()));
             counted = most;
         }
@@ -258,6 +264,10 @@ impl<'a> Standing<'a> {
         let own = self.may(&review.by, review.at);
         let vouched = || self.groups.iter().any(|of| self.people.vouched(of, &review.groups));
         match own {
+            // The issuer says that they belong to a group, and not whether they made the change.
+            Err(Ineligible::NotListed) if vouched() && self.is_unknown(&review.by) => {
+                return Err(Ineligible::Unknown);
+            }
             Err(Ineligible::NotListed) if vouched() => {}
             own => own?,
         }

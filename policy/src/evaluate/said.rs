@@ -310,7 +310,7 @@ impl<'a> Said<'a> {
     fn approvals(&self) -> Vec<&'a Review> {
         let mut newest = newest(&self.set.people, self.case.reviews);
         newest.retain(|review| review.word == Word::Approve);
-        apart(&self.set.people, &self.case.request.change.author, newest).0
+        apart(&self.set.people, &self.case.request.change.author, newest, |_| false).0
     }
 
     fn reasons(mut self, of_hooks: Vec<Reason>) -> Vec<Reason> {

@@ -168,6 +168,41 @@ fn whom_only_another_source_knows_may_be_the_author_or_somebody_who_approved_alr
 }
 
 #[test]
+fn whom_an_address_means_that_no_person_has_nobody_knows_unless_the_author_has_one_there() {
+    let group = "\ngroup \"g\" {\n members = [\"dora\", \"bob\"]\n claims = [\"eng\"]\n}\n";
+    let rule = |more: &str| format!("policy \"p\" {{\n approval {{\n {more}\n }}\n}}{group}");
+    let request = prod(Moment::BeforeApply);
+    let given = |text: &str, reviews: &[Review]| {
+        let verdict = decide(&policies(text), &request, reviews, noon());
+        let Outcome::HoldForApprovals { given, .. } = verdict.outcome else {
+            return "passes".into();
+        };
+        format!("{given}")
+    };
+    let dora = [claimed(1, "dora@acme.example", &["eng"])];
+    let own = rule("allowed_groups = [\"g\"]\n no_self_approval = true\n known_authors = true");
+    assert_eq!(given(&own, &dora), "0", "it may be her own change");
+    let set = policies(&own);
+    let gate = Gate::open(&set, request.clone(), noon());
+    assert_eq!(gate.accepts(&set, &dora[0]).unwrap_err().code(), "approver_unknown");
+    let everybody = rule("no_self_approval = true");
+    assert_eq!(given(&everybody, &dora), "0");
+    let both = [review(2, "bob", true), claimed(1, "bob@acme.example", &["eng"])];
+    let two = rule("allowed_groups = [\"g\"]\n min_approvers = 2");
+    assert_eq!(given(&two, &both), "1", "it may be he himself");
+    assert_eq!(given(&rule("allowed_groups = [\"g\"]"), &dora), "passes", "it matters not who");
+
+    // One domain has one address for each.
+    let known = format!("{two}\nperson \"dora\" {{ also = [\"d@acme.example\"] }}");
+    assert_eq!(given(&known, &both), "1", "not the author, but perhaps bob");
+    let eve = claimed(3, "eve@acme.example", &["eng"]);
+    assert_eq!(given(&known, &[both[1].clone(), eve.clone()]), "passes");
+    assert_eq!(given(&known, &[both[1].clone(), claimed(3, "eve@other.example", &["eng"])]), "1");
+    let of_bob = format!("{known}\nperson \"bob\" {{ also = [\"bob@acme.example\"] }}");
+    assert_eq!(given(&of_bob, &[both[0].clone(), eve]), "passes");
+}
+
+#[test]
 fn who_approves_may_be_an_author_whom_nobody_knows_and_that_is_said_or_wanted_otherwise() {
     let rule = |more: &str| {
         format!(
