@@ -13,8 +13,8 @@ use crate::{
     review::{Review, Word},
 };
 
-/// Writes gates and the reviews they did not have before. What was asked never changes, so of a gate
-/// that is there only the answer is written.
+/// Writes gates and the reviews they did not have before. What was asked changes only where it is asked
+/// again, so of any other gate that is there only the answer is written.
 pub(crate) async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
     let (stored, new): (Vec<&Kept>, Vec<&Kept>) = all.iter().partition(|kept| kept.is_stored);
     if !new.is_empty() {
@@ -66,17 +66,19 @@ async fn update(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx
              calls = row.calls, recheck_at = row.recheck_at, shadow = row.shadow,
              clearance = row.clearance, cleared_until = row.cleared_until,
              policy_commit = row.policy_commit, place = row.place, crowds = row.crowds,
-             told = row.told
+             told = row.told, request = coalesce(row.request, gates.request)
          from unnest($1::uuid[], $2::json[], $3::json[], $4::bigint[], $5::boolean[],
              $6::timestamptz[], $7::text[], $8::text[], $9::timestamptz[], $10::json[],
              $11::timestamptz[], $12::json[], $13::json[], $14::timestamptz[], $15::text[],
-             $16::text[], $17::json[], $18::json[])
+             $16::text[], $17::json[], $18::json[], $19::json[])
              as row (id, outcome, reasons, revision, final, hold_until, policy_digest,
                  considered_digest, decided_at, calls, recheck_at, shadow, clearance,
-                 cleared_until, policy_commit, place, crowds, told)
+                 cleared_until, policy_commit, place, crowds, told, request)
          where gates.id = row.id",
     );
-    answered(answer, all).execute(connection).await?;
+    let requests = all.iter().map(|kept| &kept.gate.request);
+    let again: Vec<_> = requests.map(|asked| (asked.again > 0).then_some(Json(asked))).collect();
+    answered(answer, all).bind(again).execute(connection).await?;
     Ok(())
 }
 

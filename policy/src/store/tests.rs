@@ -1,5 +1,5 @@
 use ::store::{Options, Store};
-use contracts::gate::Moment;
+use contracts::gate::{Moment, RecentFailure};
 use sqlx::{AssertSqlSafe, Executor};
 
 use super::*;
@@ -60,6 +60,34 @@ async fn a_gate_and_its_reviews_come_back_as_they_were() {
     assert_eq!(loaded, [one, other]);
     assert_eq!(load(&mut connection, &[]).await.unwrap(), []);
     save(&mut connection, &[]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_gate_is_asked_again_with_is_kept() {
+    let pool = pool().await;
+    let mut connection = pool.acquire().await.unwrap();
+    let set = policies("policy \"calm\" {\n budget { max_failures = 0 }\n}");
+    let mut one = kept(&set, 1, Moment::BeforePlan);
+    save(&mut connection, &[&one]).await.unwrap();
+    assert_eq!(one.gate.outcome, Outcome::Pass);
+    one.is_stored = true;
+
+    let failure = RecentFailure {
+        chain: ChainId(Uuid::from_u128(55)),
+        stack: "net-prod".into(),
+        space: "platform".into(),
+        labels: Vec::new(),
+        path: None,
+        at: noon(),
+    };
+    let again = GateRequested { again: 1, failures: vec![failure], ..one.gate.request.clone() };
+    assert!(one.gate.ask_again(&set, &again, noon()));
+    save(&mut connection, &[&one]).await.unwrap();
+    let loaded = load(&mut connection, &[Uuid::from_u128(1)]).await.unwrap();
+    assert_eq!(loaded, [one]);
+    let mut woken = loaded.into_iter().next().unwrap();
+    woken.gate.reconsider(&set, noon());
+    assert!(matches!(woken.gate.outcome, Outcome::HoldUntil { .. }), "it failed all the same");
 }
 
 #[tokio::test]
