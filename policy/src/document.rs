@@ -20,7 +20,7 @@ pub(crate) mod scope;
 pub(crate) mod times;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     panic::{self, AssertUnwindSafe},
 };
 
@@ -64,6 +64,8 @@ pub fn read(files: &[File]) -> Result<PolicySet, Faults> {
 const BROKE: &str = "something in this file breaks the reader";
 const BROKE_ADVICE: &str = "take out what was written last; and please report it, with the file";
 
+const ONE_PERSON: &str = "a name means one person; delete one of them";
+
 /// What the files read so far hold.
 #[derive(Default)]
 struct Gathered {
@@ -74,6 +76,9 @@ struct Gathered {
     defined: BTreeMap<(&'static str, String), String>,
     /// Checked when all groups are known: where an approval asks for how many of whom.
     asked: Vec<Asked>,
+    /// Checked when all persons are known: other names of persons, and what is wrong if they are the
+    /// names of persons themselves.
+    aliased: Vec<(String, Fault)>,
     /// What is probably not meant.
     warnings: Vec<Fault>,
     faults: Vec<Fault>,
@@ -175,10 +180,15 @@ impl Gathered {
             let Some(name) = self.name("person", &found) else { continue };
             for (alias, span) in found.texts("also") {
                 let (alias, name) = (person(&alias), person(&name));
+                if alias != name {
+                    let what = format!("\"{alias}\" is a person already");
+                    let fault = found.make_fault(span.clone(), what, ONE_PERSON);
+                    self.aliased.push((alias.clone(), fault));
+                }
                 let known = self.people.aliases.insert(alias.clone(), name.clone());
                 if let Some(other) = known.filter(|other| *other != name) {
                     let what = format!("\"{alias}\" is {other} already");
-                    found.fault_at(span, what, "a name means one person; delete one of them");
+                    found.fault_at(span, what, ONE_PERSON);
                 }
             }
         }
@@ -225,6 +235,10 @@ impl Gathered {
 
     fn finish(mut self) -> Result<PolicySet, Faults> {
         let set = PolicySet::new(self.policies, self.people, self.break_glass);
+        let persons = self.defined.keys().filter(|(kind, _)| *kind == "person");
+        let persons: BTreeSet<String> = persons.map(|(_, name)| person(name)).collect();
+        let chained = self.aliased.into_iter().filter(|(alias, _)| persons.contains(alias));
+        self.faults.extend(chained.map(|(_, fault)| fault));
         let mut warnings = self.warnings;
         for asked in self.asked {
             let unknown = asked

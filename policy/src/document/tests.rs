@@ -197,6 +197,7 @@ policy "again" {
 }
 person "ann" { also = ["u1"] }
 person "ben" { also = ["u1"] }
+person "cy" { also = ["cy", "@Ann"] }
 "#;
     let faults = read(&[file("a.hcl", text)]).unwrap_err().to_string();
     for part in [
@@ -210,6 +211,7 @@ person "ben" { also = ["u1"] }
         "a.hcl:18:3: these limits limit nothing",
         "a.hcl:21:36: an approval is always bound to the commit and the plan",
         "a.hcl:24:24: \"u1\" is ann already",
+        "a.hcl:25:29: \"ann\" is a person already",
     ] {
         assert!(faults.contains(part), "{part}\n---\n{faults}");
     }
