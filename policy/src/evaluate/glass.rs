@@ -7,6 +7,7 @@ use contracts::gate::Moment;
 
 use super::{
     Case,
+    approval::span,
     facts::{Facts, StackFacts},
 };
 use crate::{
@@ -70,7 +71,10 @@ pub(super) fn glass<'a>(set: &PolicySet, case: &Case<'a>, facts: &Facts<'_>) -> 
         // A person counts once, however often they try.
         let mut by: BTreeMap<String, &Review> = BTreeMap::new();
         for review in &tried {
-            if lets(set, block, &review.by, review.at) {
+            // Another block may have let it stay broken for longer.
+            let expires = review.at.checked_add_signed(span(block.expires));
+            let holds = expires.is_none_or(|expires| case.now < expires);
+            if holds && lets(set, block, &review.by, review.at) {
                 by.insert(set.people.who(&review.by), review);
             }
         }

@@ -83,6 +83,23 @@ fn nobody_passes_over_a_flat_no() {
     assert_eq!(verdict.outcome, Outcome::Deny);
 }
 
+#[test]
+fn a_glass_stays_broken_no_longer_than_a_block_allows_that_counts_it() {
+    let set = policies(&format!(
+        "{GUARDED}\nbreak_glass \"alone\" {{\n allowed_users = [\"olga\"]\n expires = \"30m\"\n}}"
+    ));
+    // What she may break with another for two hours, she may break alone for half an hour.
+    let glass = |reviews: &[Review], minutes| {
+        let now = noon() + TimeDelta::minutes(minutes);
+        decide(&set, &prod(Moment::BeforeApply), reviews, now).glass
+    };
+    let olga = broken(1, "olga", 120);
+    assert_eq!(glass(std::slice::from_ref(&olga), 29), Broken::Yes);
+    assert_eq!(glass(std::slice::from_ref(&olga), 30), Broken::WantsSecond);
+    let both = [olga, broken(2, "otto", 600)];
+    assert_eq!((glass(&both, 119), glass(&both, 120)), (Broken::Yes, Broken::No));
+}
+
 const HOOKS: &str = r#"
 hook "second" {
   on_silence = "pass"
