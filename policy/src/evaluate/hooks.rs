@@ -7,7 +7,7 @@ use contracts::{Code, Reason};
 
 use super::{Ask, Case, scope::Asked};
 use crate::{
-    call::Call,
+    call::{Answer, Call},
     model::{Hook, Rule, Silence},
 };
 
@@ -51,6 +51,22 @@ pub(super) fn hear(asked: &[Asked<'_>], case: &Case<'_>) -> Waiting {
     waiting
 }
 
+/// The flat no of each hook that gave one, in whichever order.
+pub(super) fn refusals(asked: &[Asked<'_>], case: &Case<'_>) -> Vec<Reason> {
+    let refused = asked.iter().filter_map(|asked| {
+        let last = case.calls.iter().rev().find(|call| call.hook == asked.policy.name)?;
+        let answer = last.answer.as_ref().filter(|answer| !answer.pass)?;
+        Some(refusal(asked, answer))
+    });
+    refused.collect()
+}
+
+fn refusal(asked: &Asked<'_>, answer: &Answer) -> Reason {
+    let why = answer.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
+    let (title, about, by) = (asked.policy.title(), &asked.about, &answer.by);
+    Reason::new(Code::PolicyDenied, format!("{title} denies {about}{why} (by {by})"))
+}
+
 /// The call of a hook that counts: the last one, unless what it led to is a yes from too long ago.
 fn call_of<'a>(hook: &Hook, counts_for: Duration, name: &str, case: &Case<'a>) -> Option<&'a Call> {
     let call = case.calls.iter().rev().find(|call| call.hook == name)?;
@@ -83,12 +99,11 @@ impl Waiting {
         };
         match &call.answer {
             Some(answer) => {
-                let text = answer.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
                 if !answer.pass {
-                    let text = format!("{title} denies {}{text} (by {})", asked.about, answer.by);
-                    self.denied.push(Reason::new(Code::PolicyDenied, text));
+                    self.denied.push(refusal(asked, answer));
                     return false;
                 }
+                let text = answer.text.as_ref().map(|text| format!(": {text}")).unwrap_or_default();
                 let text = format!("{title} lets it pass{text} (by {})", answer.by);
                 self.reasons.push(Reason::new(Code::Approved, text));
                 true

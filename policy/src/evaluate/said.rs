@@ -231,8 +231,10 @@ impl<'a> Said<'a> {
 
     pub(super) fn verdict(mut self, glass: &Glass<'_>) -> Verdict {
         self.denied.extend(self.fates.decided(self.case.request));
+        let mut refused = hooks::refusals(&self.hooks, &self.case);
         if let Glass::Broken(by) = glass
             && self.denied.is_empty()
+            && refused.is_empty()
         {
             return self.broken(by);
         }
@@ -241,7 +243,7 @@ impl<'a> Said<'a> {
         let furthest = held.max_by_key(|standing| standing.wanted() - standing.given.len());
         let approvals = furthest.map(|standing| (standing.given.len(), standing.wanted()));
         self.turn.is_next = opening.is_none() && approvals.is_none() && self.undecided.is_empty();
-        let outcome = match (opening, approvals) {
+        let mut outcome = match (opening, approvals) {
             _ if !self.denied.is_empty() || !self.barred.is_empty() => Outcome::Deny,
             _ if !self.stale.is_empty() => Outcome::Deny,
             (Some(until), _) => Outcome::HoldUntil { until },
@@ -253,6 +255,11 @@ impl<'a> Said<'a> {
             (None, None) if self.turn.holds() => Outcome::HoldUntil { until: never() },
             (None, None) => return self.with_hooks(glass),
         };
+        // What a hook said no to stays denied, also if something else holds it by now.
+        if !refused.is_empty() {
+            self.denied.append(&mut refused);
+            outcome = Outcome::Deny;
+        }
         self.settled(outcome, glass, Waiting::default())
     }
 

@@ -100,6 +100,21 @@ fn a_glass_stays_broken_no_longer_than_a_block_allows_that_counts_it() {
     assert_eq!((glass(&both, 119), glass(&both, 120)), (Broken::Yes, Broken::No));
 }
 
+#[test]
+fn nobody_passes_over_the_no_of_a_hook_that_came_while_something_else_held() {
+    let set = policies(&format!("{GUARDED}{HOOKS}"));
+    let gate = prod(Moment::BeforeApply);
+    let judged = |calls: &[Call]| {
+        let reviews = [broken(1, "olga", 60), broken(2, "otto", 60)];
+        judge(&set, &Case { calls, reviews: &reviews, ..Case::new(&gate, noon()) })
+    };
+    assert_eq!(judged(&[call("first", None, Silence::Deny)]).outcome, Outcome::Pass);
+    assert_eq!(judged(&[call("first", Some(true), Silence::Deny)]).outcome, Outcome::Pass);
+    let denied = judged(&[call("first", Some(false), Silence::Deny)]);
+    assert_eq!(denied.outcome, Outcome::Deny);
+    assert!(denied.reasons[0].text.ends_with("CHG1 (by desk)"), "{}", denied.reasons[0]);
+}
+
 const HOOKS: &str = r#"
 hook "second" {
   on_silence = "pass"
