@@ -23,7 +23,7 @@ use super::{
     words::{unread, violation},
 };
 use crate::{
-    model::{OnViolation, Policy, PolicySet, Rule},
+    model::{OnViolation, Policy, PolicySet, Rule, Scope},
     review::{Review, Word, apart, newest},
     window::{self, Calendar, Window},
 };
@@ -90,7 +90,8 @@ impl<'a> Said<'a> {
     pub(super) fn hear(&mut self, asked: Asked<'a>, facts: &Facts<'_>) {
         if self.spoke.last().is_none_or(|last| !std::ptr::eq(*last, asked.policy)) {
             self.spoke.push(asked.policy);
-            self.alarms.extend(asked.policy.scope.turns_at());
+            let scopes = std::iter::once(&asked.policy.scope).chain(&asked.policy.except);
+            self.alarms.extend(scopes.flat_map(Scope::turns_at));
         }
         if asked.rule.reads_plan() && self.unread.is_none() {
             self.unread = unread(&asked, self.case.request);

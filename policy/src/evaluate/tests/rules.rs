@@ -42,6 +42,18 @@ fn a_freeze_holds_until_it_is_over_and_says_why() {
 }
 
 #[test]
+fn what_is_held_goes_on_by_itself_when_it_begins_to_be_left_out() {
+    let except =
+        "except {\n labels = [\"urgent\"]\n from = \"2026-12-27\"\n timezone = \"UTC\"\n }";
+    let set = policies(&FREEZE.replace("except { labels = [\"urgent\"] }", except));
+    let urgent = request(Moment::BeforeApply, &[stack("a", &["env:prod", "urgent"])]);
+    let held = decide(&set, &urgent, &[], at("2026-12-24T12:00:00Z"));
+    assert_eq!(held.outcome, Outcome::HoldUntil { until: at("2027-01-02T23:00:00Z") });
+    assert_eq!(held.recheck, Some(at("2026-12-27T00:00:00Z")));
+    assert_eq!(decide(&set, &urgent, &[], at("2026-12-27T00:00:00Z")).outcome, Outcome::Pass);
+}
+
+#[test]
 fn a_chain_caught_half_way_holds_finishes_its_step_or_rolls_on_as_stated() {
     use Moment::{BeforeApply, BeforeChain, BeforePlan};
     let christmas = at("2026-12-24T12:00:00Z");
