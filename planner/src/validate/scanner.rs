@@ -84,9 +84,10 @@ impl Scanner {
         };
         let complaint = async {
             let mut text = Vec::new();
-            if let Some(stream) = stderr {
-                // What it complains about is only for people.
-                let _ = stream.take(COMPLAINT_BYTES).read_to_end(&mut text).await;
+            if let Some(mut stream) = stderr {
+                // What it complains about is only for people; but it ends if nobody takes all of it.
+                let _ = (&mut stream).take(COMPLAINT_BYTES).read_to_end(&mut text).await;
+                let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
             }
             String::from_utf8_lossy(&text).trim().to_owned()
         };

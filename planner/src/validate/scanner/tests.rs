@@ -36,6 +36,14 @@ async fn what_a_scanner_finds_in_the_code_counts_whatever_its_exit_status() {
 }
 
 #[tokio::test]
+async fn a_scanner_may_complain_as_much_as_it_likes() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "head -c 1000000 /dev/zero >&2 && echo \"$SAYS\" | sed \"s,FOLDER,$PWD,\"";
+    let found = scanner(script).scan(folder.path(), &scope()).await.unwrap();
+    assert_eq!(found.len(), 1, "{found:?}");
+}
+
+#[tokio::test]
 async fn a_scanner_that_says_nothing_takes_too_long_or_is_not_there_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let scan = async |scanner: Scanner| {
