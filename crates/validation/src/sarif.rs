@@ -3,7 +3,10 @@
 
 use std::collections::HashMap;
 
-use contracts::validation::{Annotation, Level, Stage};
+use contracts::{
+    phrase::count,
+    validation::{Annotation, Level, Stage},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -106,60 +109,132 @@ struct Region {
     end_line: Option<usize>,
 }
 
-/// The findings of a file; `place` gives the path from the root of the repository for a path as
-/// the scanner wrote it, or nothing for files that are none of ours. What was suppressed by whoever
-/// ran the scanner, or is no finding, is left out.
-pub fn read(text: &str, place: &dyn Fn(&str) -> Option<String>) -> Result<Vec<Annotation>, String> {
+/// Where a file is that a scanner names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Here, from the root of the repository.
+    At(String),
+    /// In the repository, but not among the files that are judged; or in code from elsewhere.
+    Elsewhere,
+    /// Nobody can tell.
+    Untold,
+}
+
+/// What a file of findings says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// What was found in our files.
+    pub annotations: Vec<Annotation>,
+    /// How many errors are where nobody can tell.
+    pub unplaced: usize,
+}
+
+impl Findings {
+    /// What was found, with one failure for all that has no place. `name` is that of the scanner.
+    pub fn with_unplaced(self, name: &str) -> Vec<Annotation> {
+        let Self { mut annotations, unplaced } = self;
+        if unplaced > 0 {
+            let errors = count(unplaced, "error");
+            let text = format!(
+                "{name} found {errors} that cannot be placed in the repository, and nothing passes \
+                 what nobody can judge; a place is a path from its root, or from the folder it was in"
+            );
+            annotations.push(Annotation {
+                file: code::stack_file::FILE_NAME.to_owned(),
+                line: 1,
+                end_line: None,
+                level: Level::Failure,
+                stage: Stage::Scanner,
+                rule: unplaced_rule(name),
+                message: text,
+                stack: None,
+            });
+        }
+        annotations
+    }
+}
+
+/// The rule by which a report fails that names errors without a place.
+pub fn unplaced_rule(name: &str) -> String {
+    format!("{name}.unplaced")
+}
+
+/// The findings of a file; `place` says where the file is that the scanner calls by a path. What was
+/// suppressed by whoever ran the scanner, or is no finding, is left out.
+pub fn read(text: &str, place: &dyn Fn(&str) -> Place) -> Result<Findings, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let log: Log =
         serde_json::from_str(text).map_err(|error| format!("it is not SARIF: {error}"))?;
     if !log.version.starts_with("2.") {
         return Err(format!("it is SARIF {}; version 2.1.0 is read", log.version));
     }
-    let mut found = Vec::new();
+    let mut findings = Findings::default();
     for run in log.runs {
         let rules: HashMap<&str, &Rule> =
             run.tool.driver.rules.iter().map(|rule| (rule.id.as_str(), rule)).collect();
         for result in run.results.into_iter().flatten() {
-            if found.len() >= RESULTS_MAX {
+            if findings.annotations.len() >= RESULTS_MAX {
                 return Err(format!("it has more than {RESULTS_MAX} findings"));
             }
             let by_place = result.rule_index.and_then(|at| run.tool.driver.rules.get(at));
             let by_name = result.rule_id.as_deref().and_then(|id| rules.get(id).copied());
             let rule = by_name.or(by_place);
-            found.extend(annotation(&run.tool.driver.name, rule, &result, place));
+            let Some(level) = level(rule, &result) else { continue };
+            match result.place(place) {
+                Place::At(file) => {
+                    let tool = run.tool.driver.name.as_str();
+                    findings.annotations.push(annotation(tool, rule, &result, (file, level)));
+                }
+                Place::Untold if level == Level::Failure => findings.unplaced += 1,
+                Place::Untold | Place::Elsewhere => {}
+            }
         }
     }
-    Ok(found)
+    Ok(findings)
 }
 
-fn annotation(
-    tool: &str,
-    rule: Option<&Rule>,
-    found: &Found,
-    place: &dyn Fn(&str) -> Option<String>,
-) -> Option<Annotation> {
+/// How much a result weighs, if it is a finding.
+fn level(rule: Option<&Rule>, found: &Found) -> Option<Level> {
     let is_suppressed = found.suppressions.as_ref().is_some_and(|all| !all.is_empty());
     let is_finding = matches!(found.kind.as_deref(), None | Some("fail" | "open" | "review"));
     if is_suppressed || !is_finding {
         return None;
     }
     let configured = || rule?.default_configuration.as_ref()?.level.as_deref();
-    let level = match found.level.as_deref().or_else(configured).unwrap_or("warning") {
-        "error" => Level::Failure,
-        "note" => Level::Notice,
-        "none" => return None,
-        _ => Level::Warning,
-    };
-    let physical = found.locations.iter().find_map(|it| it.physical_location.as_ref())?;
-    let file = place(&path(&physical.artifact_location.as_ref()?.uri));
-    let file = file.filter(|file| !file.is_empty())?;
-    let region = physical.region.as_ref();
+    match found.level.as_deref().or_else(configured).unwrap_or("warning") {
+        "error" => Some(Level::Failure),
+        "note" => Some(Level::Notice),
+        "none" => None,
+        _ => Some(Level::Warning),
+    }
+}
+
+impl Found {
+    fn physical(&self) -> Option<&Physical> {
+        self.locations.iter().find_map(|it| it.physical_location.as_ref())
+    }
+
+    fn place(&self, place: &dyn Fn(&str) -> Place) -> Place {
+        let named = self.physical().and_then(|it| it.artifact_location.as_ref());
+        match named.map(|it| path(&it.uri)).filter(|path| !path.is_empty()) {
+            Some(path) => place(&path),
+            None => Place::Untold,
+        }
+    }
+}
+
+fn annotation(
+    tool: &str,
+    rule: Option<&Rule>,
+    found: &Found,
+    (file, level): (String, Level),
+) -> Annotation {
+    let region = found.physical().and_then(|it| it.region.as_ref());
     let line = region.and_then(|region| region.start_line).unwrap_or(1).max(1);
     let end_line = region.and_then(|region| region.end_line).filter(|end| *end > line);
     let id =
         found.rule_id.as_deref().or_else(|| rule.map(|rule| rule.id.as_str())).unwrap_or("unnamed");
-    Some(Annotation {
+    Annotation {
         file,
         line,
         end_line,
@@ -168,7 +243,7 @@ fn annotation(
         rule: format!("{}.{id}", tool.to_lowercase().replace(' ', "-")),
         message: found.message.text.clone(),
         stack: None,
-    })
+    }
 }
 
 /// The path within a URI: `file:///a%20b` is `/a b`.

@@ -14,7 +14,10 @@ use contracts::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use validation::{Scope, sarif};
+use validation::{
+    Scope,
+    sarif::{self, Place},
+};
 
 use super::about_all;
 use crate::{catalogue::repository_key, config};
@@ -119,7 +122,7 @@ impl Reports {
             return Err(format!("`commit` of {} is not a whole commit id", hook.source));
         }
         let found = match sarif::read(&said.sarif.to_string(), &|path| within(&said.folder, path)) {
-            Ok(annotations) => Found::Annotations(annotations),
+            Ok(findings) => Found::Annotations(findings.with_unplaced(&said.name)),
             Err(fault) => Found::Fault(fault),
         };
         let (name, sender) = (said.name, hook.source.clone());
@@ -164,7 +167,9 @@ impl Reports {
     pub fn found(&self, repository: &str, handed: &[Handed], scope: &Scope) -> Vec<Annotation> {
         let one = |report: &config::Report| match handed.iter().find(|one| is(report, one)) {
             Some(Handed { found: Found::Annotations(all), .. }) => {
-                all.iter().filter(|one| scope.has(&one.file)).cloned().collect()
+                let unplaced = sarif::unplaced_rule(&report.name);
+                let counts = |one: &&Annotation| scope.has(&one.file) || one.rule == unplaced;
+                all.iter().filter(counts).cloned().collect()
             }
             Some(Handed { found: Found::Fault(fault), .. }) => {
                 let text = format!("the report of {} cannot be read: {fault}", report.name);
@@ -190,15 +195,27 @@ fn is(report: &config::Report, handed: &Handed) -> bool {
     report.name == handed.name && report.sender == handed.sender
 }
 
-/// A path from the root of the repository, which was in this folder; none of a file elsewhere.
-fn within(folder: &str, path: &str) -> Option<String> {
+/// A path from the root of the repository, which was in this folder.
+fn within(folder: &str, path: &str) -> Place {
     let folder = folder.trim_end_matches('/');
     let inner = match path.strip_prefix(folder).filter(|_| !folder.is_empty()) {
-        Some(rest) => rest.strip_prefix('/')?,
-        None => path,
+        Some(rest) => rest.strip_prefix('/'),
+        None => Some(path).filter(|path| !path.starts_with('/')),
     };
-    let is_outside = inner.starts_with('/') || inner.split('/').any(|part| part == "..");
-    (!is_outside).then(|| inner.to_owned())
+    inner.and_then(straight).map_or(Place::Untold, Place::At)
+}
+
+/// A path without steps back; none if it leads out.
+fn straight(path: &str) -> Option<String> {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
 }
 
 fn span(wait: Duration) -> TimeDelta {

@@ -16,7 +16,10 @@ use tokio::{
     io::AsyncReadExt,
     process::{Child, Command},
 };
-use validation::{Scope, sarif};
+use validation::{
+    Scope,
+    sarif::{self, Place},
+};
 
 use crate::config;
 
@@ -57,10 +60,22 @@ impl Scanner {
         let text = run.with_context(|| format!("it took longer than {:?}", self.patience))??;
         let root = folder.display().to_string();
         let place = |path: &str| {
-            let inner = path.strip_prefix(&root).unwrap_or(path).trim_start_matches('/');
-            scope.has(inner).then(|| inner.to_owned())
+            let (inner, is_full) = match path.strip_prefix(&root) {
+                Some(inner) => (inner, false),
+                None => (path, path.starts_with('/')),
+            };
+            let inner = inner.trim_start_matches('/');
+            if scope.has(inner) {
+                return Place::At(inner.to_owned());
+            }
+            // Some mean the root of the code by the first slash.
+            match is_full && !folder.join(inner).exists() {
+                true => Place::Untold,
+                false => Place::Elsewhere,
+            }
         };
-        sarif::read(&text, &place).map_err(anyhow::Error::msg)
+        let findings = sarif::read(&text, &place).map_err(anyhow::Error::msg)?;
+        Ok(findings.with_unplaced(&self.name))
     }
 
     async fn run(&self, folder: &Path) -> anyhow::Result<String> {

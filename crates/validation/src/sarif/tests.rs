@@ -26,14 +26,21 @@ const TRIVY: &str = r#"{
   }]
 }"#;
 
-fn ours(path: &str) -> Option<String> {
-    let path = path.strip_prefix("/tmp/scan/").unwrap_or(path);
-    path.starts_with("net/").then(|| path.to_owned())
+fn ours(path: &str) -> Place {
+    match path.strip_prefix("/tmp/scan/").unwrap_or(path) {
+        path if path.starts_with("net/") => Place::At(path.to_owned()),
+        path if path.starts_with('/') => Place::Untold,
+        _ => Place::Elsewhere,
+    }
+}
+
+fn annotations(text: &str) -> Vec<Annotation> {
+    read(text, &ours).unwrap().annotations
 }
 
 #[test]
 fn findings_of_our_files_are_read_with_the_level_of_their_rules() {
-    let found = read(TRIVY, &ours).unwrap();
+    let found = annotations(TRIVY);
     let told: Vec<_> = found
         .iter()
         .map(|it| (it.file.as_str(), it.line, it.end_line, it.level.as_str(), it.rule.as_str()))
@@ -50,14 +57,33 @@ fn what_is_no_sarif_is_refused_and_absolute_paths_are_placed() {
     assert!(read("not json", &ours).unwrap_err().contains("not SARIF"));
     assert!(read(r#"{"version":"1.0.0","runs":[]}"#, &ours).unwrap_err().contains("2.1.0"));
     let absolute = TRIVY.replace("./net/b.tf", "file:///tmp/scan/net/b.tf");
-    assert_eq!(read(&absolute, &ours).unwrap().len(), 2);
+    assert_eq!(annotations(&absolute).len(), 2);
 }
 
 #[test]
 fn what_is_written_can_be_read_again() {
-    let found = read(TRIVY, &ours).unwrap();
-    let again = read(&write(&found, "1").to_string(), &ours).unwrap();
+    let found = annotations(TRIVY);
+    let again = annotations(&write(&found, "1").to_string());
     assert_eq!(again.len(), found.len());
     assert_eq!((&again[0].file, again[0].end_line), (&found[0].file, Some(8)));
     assert_eq!(again[0].rule, "stackly.trivy.AVD-AWS-0107");
+}
+
+#[test]
+fn errors_whose_place_nobody_can_tell_are_one_failure_and_lesser_results_are_not() {
+    let at = "\"uri\": \"other/x.tf\"";
+    for untold in ["\"uri\": \"/home/ci/x.tf\"", "\"uri\": \"\"", "\"index\": 0"] {
+        assert_eq!(read(&TRIVY.replace(at, untold), &ours).unwrap().unplaced, 1, "{untold}");
+    }
+    let lesser = TRIVY.replace("./net/b.tf", "/home/ci/b.tf");
+    assert_eq!(read(&lesser, &ours).unwrap().unplaced, 0, "a note");
+    let nowhere = TRIVY.replace(
+        "\"level\": \"error\", \"message\": { \"text\": \"elsewhere\" },\n        \"locations\"",
+        "\"message\": { \"text\": \"elsewhere\" },\n        \"relatedLocations\"",
+    );
+    let found = read(&nowhere, &ours).unwrap();
+    assert_eq!((found.annotations.len(), found.unplaced), (2, 1));
+    let failure = found.with_unplaced("trivy").pop().unwrap();
+    assert_eq!((failure.rule.as_str(), failure.level), ("trivy.unplaced", Level::Failure));
+    assert!(failure.message.starts_with("trivy found 1 error that"), "{}", failure.message);
 }

@@ -54,10 +54,24 @@ fn a_report_is_about_one_commit_with_its_paths_from_the_root_of_the_repository()
         assert_eq!((handed.commit.as_str(), handed.name.as_str()), (HEAD, "checkov"));
         assert_eq!(files(&handed), [("net/main.tf", 3, Level::Failure)], "{file}");
     }
-    for file in ["/etc/passwd", "../other/main.tf", "net/../../main.tf"] {
+    let handed = reports.heard(&hook(said("/builds/infra/app/../net/main.tf")), at(0)).unwrap();
+    assert_eq!(files(&handed), [("net/main.tf", 3, Level::Failure)]);
+}
+
+#[test]
+fn errors_that_cannot_be_placed_reject_whatever_is_in_scope() {
+    let reports = reports();
+    let scope = Scope::default();
+    for file in
+        ["/etc/passwd", "/builds/infra-2/net/main.tf", "../other/main.tf", "net/../../main.tf", ""]
+    {
         let handed = reports.heard(&hook(said(file)), at(0)).unwrap();
-        assert!(files(&handed).is_empty(), "{file}");
+        let found = reports.found("acme/infra", &[handed], &scope);
+        let told: Vec<_> = found.iter().map(|one| (one.rule.as_str(), one.level)).collect();
+        assert_eq!(told, [("checkov.unplaced", Level::Failure)], "{file}");
     }
+    let elsewhere = reports.heard(&hook(said("net/main.tf")), at(0)).unwrap();
+    assert!(reports.found("acme/infra", &[elsewhere], &scope).is_empty(), "not in scope");
 }
 
 #[test]

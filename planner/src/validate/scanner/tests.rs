@@ -44,6 +44,24 @@ async fn a_scanner_may_complain_as_much_as_it_likes() {
 }
 
 #[tokio::test]
+async fn an_error_in_a_file_that_was_never_shown_to_the_scanner_rejects() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("app")).unwrap();
+    fs::write(folder.path().join("app/main.tf"), "x").unwrap();
+    let found = async |place: &str| {
+        let script = format!("echo \"$SAYS\" | sed \"s,FOLDER/net,{place},\"");
+        scanner(&script).scan(folder.path(), &scope()).await.unwrap()
+    };
+    let rules = async |place| -> Vec<String> {
+        found(place).await.into_iter().map(|one| one.rule).collect()
+    };
+    assert_eq!(rules("/code/net").await, ["own.unplaced"]);
+    assert_eq!(rules("/net").await, ["own.R1"], "the first slash may mean the root of the code");
+    assert!(rules("/app").await.is_empty(), "it is there, and not in scope");
+    assert!(rules("app").await.is_empty());
+}
+
+#[tokio::test]
 async fn a_scanner_that_says_nothing_takes_too_long_or_is_not_there_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let scan = async |scanner: Scanner| {

@@ -17,7 +17,11 @@ use contracts::{
 use policy::{PolicySet, foresee::foresee};
 use serde_json::json;
 use uuid::Uuid;
-use validation::{Report, Rules, Scope, Subject, policies, sarif, subjects, syntax};
+use validation::{
+    Report, Rules, Scope, Subject, policies,
+    sarif::{self, Place},
+    subjects, syntax,
+};
 
 use super::Options;
 use crate::{failure::Failure, folder::Folder};
@@ -89,9 +93,15 @@ pub(super) fn judge(
 fn scanned(file: &Path, code: &Code<'_>) -> Result<Vec<Annotation>, Failure> {
     let shown = file.display();
     let text = fs::read_to_string(file).map_err(|error| Failure::unread(file, error))?;
-    let place = |path: &str| code.folder.place(path).filter(|path| code.scope.has(path));
-    sarif::read(&text, &place)
-        .map_err(|error| Failure::Failed(anyhow::anyhow!("{shown} cannot be used: {error}")))
+    let place = |path: &str| match code.folder.place(path) {
+        Some(path) if code.scope.has(&path) => Place::At(path),
+        None if path.starts_with('/') || path.starts_with("../") => Place::Untold,
+        Some(_) | None => Place::Elsewhere,
+    };
+    let findings = sarif::read(&text, &place)
+        .map_err(|error| Failure::Failed(anyhow::anyhow!("{shown} cannot be used: {error}")))?;
+    let name = file.file_stem().map(|name| name.to_string_lossy()).unwrap_or_default();
+    Ok(findings.with_unplaced(&name))
 }
 
 /// What the policies say of a deployment of these stacks, now, by whomever.
