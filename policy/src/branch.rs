@@ -52,6 +52,15 @@ pub struct Branch {
     path: String,
 }
 
+/// Why a commit gives no policies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// What is wrong.
+    pub faults: Faults,
+    /// Whether the same commit may give them another time: the mirror could not be read.
+    pub is_passing: bool,
+}
+
 impl Branch {
     /// The branch as configured; none if the policies are in a folder.
     pub fn open(options: &config::Git) -> anyhow::Result<Option<Self>> {
@@ -167,29 +176,36 @@ impl Branch {
     }
 
     /// The files of policies, and the programs, of one commit.
-    pub fn files(&self, commit: &CommitSha) -> Result<Vec<File>, Faults> {
+    pub fn files(&self, commit: &CommitSha) -> Result<Vec<File>, Unread> {
         let snapshot = self.mirror.snapshot(commit.as_str()).map_err(|error| {
             let what = format!("commit {commit} cannot be read: {:#}", told(error));
-            Faults(vec![Fault::of_file(self.title(), what, "it is tried again with the next push")])
+            let fault =
+                Fault::of_file(self.title(), what, "nothing to do, it is read again by itself");
+            Unread { faults: Faults(vec![fault]), is_passing: true }
         })?;
         let root = if self.path.is_empty() { String::new() } else { format!("{}/", self.path) };
         let mut below =
             snapshot.files().iter().filter(|file| file.path.starts_with(&root)).peekable();
         if below.peek().is_none() {
             let what = format!("commit {commit} has no folder `{}`", self.path);
-            return Err(Faults(vec![Fault::of_file(self.title(), what, PATH_ADVICE)]));
+            let faults = Faults(vec![Fault::of_file(self.title(), what, PATH_ADVICE)]);
+            return Err(Unread { faults, is_passing: false });
         }
-        let (mut files, mut faults) = (Vec::new(), Vec::new());
+        let (mut files, mut faults, mut is_passing) = (Vec::new(), Vec::new(), false);
         for file in below.filter(|file| is_meant(&file.path[root.len()..])) {
             match text(&snapshot, file) {
                 Ok(text) => files.push(File { name: file.path.clone(), text }),
-                Err(why) => {
+                Err((why, passes)) => {
+                    is_passing |= passes;
                     let what = format!("this file cannot be read: {why}");
                     faults.push(Fault::of_file(file.path.clone(), what, FILE_ADVICE));
                 }
             }
         }
-        if faults.is_empty() { Ok(files) } else { Err(Faults(faults)) }
+        match faults.is_empty() {
+            true => Ok(files),
+            false => Err(Unread { faults: Faults(faults), is_passing }),
+        }
     }
 }
 
@@ -201,13 +217,17 @@ fn is_meant(name: &str) -> bool {
     is_near && !is_hidden && folder::is_policy(name)
 }
 
-fn text(snapshot: &Snapshot, file: &git::File) -> Result<String, String> {
+/// The text of a file, or why there is none and whether that may pass.
+fn text(snapshot: &Snapshot, file: &git::File) -> Result<String, (String, bool)> {
     // What a link leads to may lie outside of what was reviewed.
     if file.kind != FileKind::File {
-        return Err("it is a link".to_owned());
+        return Err(("it is a link".to_owned(), false));
     }
-    let bytes = snapshot.read(file, BYTES_MAX).map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map_err(|error| error.to_string())
+    let bytes = snapshot.read(file, BYTES_MAX).map_err(|error| {
+        let is_passing = !matches!(error, git::Error::TooLarge { .. });
+        (error.to_string(), is_passing)
+    })?;
+    String::from_utf8(bytes).map_err(|error| (error.to_string(), false))
 }
 
 /// `acme/policies` of `https://github.com/acme/policies.git` and of `git@github.com:acme/policies`.

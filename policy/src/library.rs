@@ -18,8 +18,10 @@ use crate::{
     model::PolicySet,
 };
 
+mod seen;
 mod source;
 
+use seen::Seen;
 pub use source::Source;
 
 /// The policies in force, and how that came about.
@@ -76,12 +78,6 @@ pub struct Refused {
     pub commit: Option<CommitSha>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
-    commit: Option<CommitSha>,
-    files: Result<Vec<File>, Faults>,
-}
-
 /// What a look led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Look {
@@ -105,7 +101,7 @@ pub struct Kept {
 impl Library {
     /// Opens a folder. A faulty set is refused: no old one is known.
     pub fn open(folder: &Path, now: DateTime<Utc>) -> Result<Self, Faults> {
-        let seen = Seen { commit: None, files: folder::files(folder) };
+        let seen = Seen::of(None, folder::files(folder));
         let files = seen.files.clone()?;
         let set = document::read(&files)?;
         Ok(Self::with(Source::Folder(folder.to_owned()), (set, files), seen, now))
@@ -123,7 +119,7 @@ impl Library {
         };
         let read = |kept: Kept| Some((document::read(&kept.files).ok()?, kept.files));
         let Some(read) = kept.and_then(read) else { return Err(faults) };
-        let seen = Seen { commit: None, files: folder::files(folder) };
+        let seen = Seen::of(None, folder::files(folder));
         let library = Self::with(Source::Folder(folder.to_owned()), read, seen, now);
         let refused = Some(Refused { at: now, faults, commit: None });
         library.shelf.write().expect("no holder panics").refused = refused;
@@ -142,9 +138,9 @@ impl Library {
         let commit = kept.as_ref().and_then(|kept| kept.commit.as_ref());
         let is_older = fetched.is_err() && commit.is_some_and(|commit| !branch.has(commit));
         let found = head.clone().filter(|_| !is_older).map(|head| {
-            let files = branch.files(&head);
-            let read = files.clone().and_then(|files| Ok((document::read(&files)?, files)));
-            (Seen { commit: Some(head), files }, read)
+            let seen = Seen::at(&branch, head);
+            let read = seen.files.clone().and_then(|files| Ok((document::read(&files)?, files)));
+            (seen, read)
         });
         let source = Source::Branch(branch.clone());
         let library = match (found, kept) {
@@ -159,7 +155,7 @@ impl Library {
                     // What the mirror has is known to be older, and is not to replace this.
                     _ => {
                         let commit = head.or_else(|| commit.clone());
-                        (Seen { commit, files: Ok(files.clone()) }, None)
+                        (Seen::of(commit, Ok(files.clone())), None)
                     }
                 };
                 let library = Self::with(source, (read, files), seen, now);
@@ -201,7 +197,7 @@ impl Library {
         if let Some(library) = opened {
             return Ok(library);
         }
-        let nothing = Seen { commit: None, files: Ok(Vec::new()) };
+        let nothing = Seen::of(None, Ok(Vec::new()));
         let library = Self::with(source, (document::read(&[])?, Vec::new()), nothing, now);
         let mut shelf = library.shelf.write().expect("no holder panics");
         (shelf.is_read, shelf.judged) = (false, false);
@@ -294,7 +290,7 @@ impl Library {
         let Some(found) = self.read().filter(|found| self.is_to_be_judged(found)) else {
             return Look::Same;
         };
-        let Seen { commit, files } = found;
+        let Seen { commit, files, .. } = found;
         let stopped = self.line.read().expect("no holder panics").clone();
         let files = files.map(|files| line::beside(files, stopped.as_ref()));
         // Read before the lock is taken: gates are decided meanwhile, whatever it takes.
@@ -366,12 +362,11 @@ impl Library {
     /// What is there now; none if it surely is what was seen before, or cannot be told.
     fn read(&self) -> Option<Seen> {
         match &self.source {
-            Source::Folder(folder) => Some(Seen { commit: None, files: folder::files(folder) }),
+            Source::Folder(folder) => Some(Seen::of(None, folder::files(folder))),
             Source::Branch(branch) => {
                 let head = branch.head().ok().flatten()?;
-                let known = self.shelf.read().expect("no holder panics").seen.commit.clone();
-                let files = (known.as_ref() != Some(&head)).then(|| branch.files(&head))?;
-                Some(Seen { commit: Some(head), files })
+                let is_known = self.shelf.read().expect("no holder panics").seen.is_all_of(&head);
+                (!is_known).then(|| Seen::at(branch, head))
             }
         }
     }

@@ -168,6 +168,28 @@ fn a_faulty_commit_is_refused_by_name_and_what_it_says_of_the_same_is_taken() {
 }
 
 #[test]
+fn a_commit_that_could_not_be_read_is_read_again_without_another_push() {
+    let (work, mirrors, branch, first) = tracked(DENY);
+    let library = opened(&branch, None).unwrap();
+    let second = CommitSha::from(work.commit(&[("policies/a.hcl", WARN)]));
+    branch.fetch().unwrap();
+    let mirror = fs::read_dir(mirrors.path()).unwrap().map(|it| it.unwrap().path());
+    let objects = mirror.map(|it| it.join("objects")).find(|it| it.exists()).unwrap();
+    let aside = mirrors.path().join("aside");
+    fs::rename(&objects, &aside).unwrap();
+    fs::create_dir(&objects).unwrap();
+    let Look::Refused(faults) = library.look(now()) else { panic!("it was taken") };
+    assert!(faults.to_string().contains("read again by itself"), "{faults}");
+    assert_eq!(library.look(now()), Look::Same, "it is told once");
+    assert_eq!(library.current().commit, Some(first));
+    fs::remove_dir(&objects).unwrap();
+    fs::rename(&aside, &objects).unwrap();
+    assert_eq!(library.look(now()), Look::Replaced);
+    assert_eq!(library.current().commit, Some(second));
+    assert_eq!(library.shelf().refused, None);
+}
+
+#[test]
 fn a_folder_that_a_commit_takes_away_does_not_let_everything_pass() {
     let (work, _mirrors, branch, _) = tracked(DENY);
     let library = opened(&branch, None).unwrap();
