@@ -104,7 +104,7 @@ impl GateDecider {
     fn hear(&self, sets: &Sets, gate: &mut Gate, now: DateTime<Utc>) -> bool {
         let set = &sets.in_force;
         let mut changed = false;
-        for review in self.foresaid.about(&gate.request, &set.people) {
+        for review in self.foresaid.about(&gate.request, &set.people, &gate.reviews) {
             changed |= gate.review(set, review, now).unwrap_or(false);
         }
         changed

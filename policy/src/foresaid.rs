@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::{
     people::People,
-    review::{Review, Word},
+    review::{Review, Word, newest},
 };
 
 /// For how long a word about a commit is looked for.
@@ -84,27 +84,38 @@ impl Foresaid {
     }
 
     /// The newest word of each person about this gate, as a review of it, in the order in which they
-    /// were said.
+    /// were said. `said` is what people said about the gate so far.
     ///
     /// A plan that nobody had seen is not approved by a word about the code, nor is what a person asked
-    /// for since, such as to destroy something; who says no to the code says no to all of it.
-    pub fn about(&self, request: &GateRequested, people: &People) -> Vec<Review> {
+    /// for since, such as to destroy something; who says no to the code says no to all of it. Who says
+    /// something else then takes that no back, and no more.
+    pub fn about(&self, request: &GateRequested, people: &People, said: &[Review]) -> Vec<Review> {
         let known = self.known();
         let words = known.get(&request.change.commit).into_iter().flatten();
         let words: Vec<&Review> =
             words.filter(|word| word.is_about(request)).map(|word| &word.review).collect();
         let shows_plan = request.moment == Moment::BeforeApply || !request.plans.is_empty();
         let is_of_code = !shows_plan && request.action.is_deliver();
-        let counts = |(index, review): &(usize, &&Review)| {
+        let of_gate = |review: &Review| Uuid::new_v5(&request.gate.0, review.id.as_bytes());
+        let is_to_go = |by: &str| {
+            let said = newest(people, said).into_iter().find(|said| people.same(&said.by, by));
+            said.is_some_and(|said| {
+                let is_of_code = words.iter().any(|word| of_gate(word) == said.id);
+                said.word == Word::Reject && is_of_code
+            })
+        };
+        let counts = |(index, review): (usize, &&Review)| {
             let later = &words[index + 1..];
             let is_newest = !later.iter().any(|other| people.same(&other.by, &review.by));
-            is_newest && (is_of_code || review.word == Word::Reject)
+            let word = match review.word {
+                word if is_of_code || word == Word::Reject => word,
+                _ if is_newest && is_to_go(&review.by) => Word::Withdraw,
+                _ => return None,
+            };
+            let id = of_gate(review);
+            is_newest.then(|| Review { id, word, ..(*review).clone() })
         };
-        let reviews = words.iter().enumerate().filter(counts).map(|(_, review)| Review {
-            id: Uuid::new_v5(&request.gate.0, review.id.as_bytes()),
-            ..(*review).clone()
-        });
-        reviews.collect()
+        words.iter().enumerate().filter_map(counts).collect()
     }
 
     fn known(&self) -> Arc<Words> {

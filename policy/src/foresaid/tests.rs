@@ -22,7 +22,7 @@ fn said(words: Vec<CommitWord>) -> Foresaid {
 
 fn about(foresaid: &Foresaid, request: &GateRequested) -> Vec<(String, Word)> {
     let people = policies("person \"ann\" { also = [\"annie\"] }\n").people;
-    let about = foresaid.about(request, &people);
+    let about = foresaid.about(request, &people, &[]);
     about.into_iter().map(|review| (review.by, review.word)).collect()
 }
 
@@ -61,6 +61,24 @@ fn what_nobody_had_seen_is_not_approved_and_may_be_rejected() {
     assert_eq!(about(&changed, &prod(Moment::BeforeApply)), []);
     let code = about(&changed, &prod(Moment::BeforeChain));
     assert_eq!(code, [("annie".to_owned(), Word::Approve)]);
+}
+
+#[test]
+fn a_no_to_the_code_is_taken_back_where_it_was_said_and_nothing_else_is() {
+    let people = policies("person \"ann\" { also = [\"annie\"] }\n").people;
+    let gate = prod(Moment::BeforeApply);
+    let foresaid = said(vec![word(1, "ann", Word::Reject)]);
+    let mut held = foresaid.about(&gate, &people, &[]);
+    let mut later = word(2, "annie", Word::Approve);
+    later.review.at = noon() + TimeDelta::minutes(1);
+    foresaid.note(vec![later], noon());
+    let taken = foresaid.about(&gate, &people, &held);
+    let [back] = taken.as_slice() else { panic!("{taken:?}") };
+    assert_eq!((back.by.as_str(), back.word), ("annie", Word::Withdraw), "a plan is not approved");
+    let own = Review { word: Word::Reject, ..crate::fixtures::review(9, "ann", false) };
+    assert_eq!(foresaid.about(&gate, &people, &[held.clone(), vec![own]].concat()), []);
+    held.extend(taken);
+    assert_eq!(foresaid.about(&gate, &people, &held), [], "once");
 }
 
 #[test]
