@@ -35,7 +35,7 @@ struct Envelope<'a> {
     id: Text<'a>,
     #[serde(borrow)]
     event_type: Text<'a>,
-    /// The one of those that tell of the event.
+    /// The id is the event's: several may tell of it, each in a way of its own.
     #[serde(borrow, default)]
     subscription_id: Option<Text<'a>>,
 }
@@ -43,12 +43,10 @@ struct Envelope<'a> {
 pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let body = signed.body;
     let envelope: Envelope<'_> = payload::object(body)?;
-    // The event's: two subscriptions that tell of it in ways of their own tell two facts.
-    let event_id = name(envelope.id.as_str(), "id")?;
-    let sender_id = match &envelope.subscription_id {
-        Some(told_by) => format!("{event_id}/{}", name(told_by.as_str(), "subscriptionId")?),
-        None => event_id,
-    };
+    let mut sender_id = name(envelope.id.as_str(), "id")?;
+    if let Some(told_by) = &envelope.subscription_id {
+        sender_id = format!("{sender_id}/{}", name(told_by.as_str(), "subscriptionId")?);
+    }
     let kind = name(envelope.event_type.as_str(), "eventType")?;
     let outcome = match kind.as_str() {
         "git.push" => pushed(body)?,
@@ -372,8 +370,7 @@ struct Comment<'a> {
 }
 
 fn commented(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
-    let told: Commented<'_> = payload::object::<Told<_>>(body)?.resource;
-    let Commented { comment, pull_request } = told;
+    let Commented { comment, pull_request } = payload::object::<Told<_>>(body)?.resource;
     // A comment that is edited commands nothing: who approved must not be changed afterwards.
     let edited =
         comment.last_updated_date.is_some() && comment.last_updated_date != comment.published_date;

@@ -257,7 +257,8 @@ fn who_may_have_other_things_to_wait_for_keeps_no_place_from_those_that_queue() 
     let taken = [of(&limits, 1, "big")];
     let early = Wanting { queues: false, ..wanting(&limits, 2, "small", URGENT) };
     let queue = [wanting(&limits, 3, "big", 1), wanting(&limits, 4, "big", 2)];
-    assert_eq!(next(&limits, &taken, &[&[early.clone()], &queue[..]].concat()), [3, 4]);
+    let all = [early.clone(), queue[0].clone(), queue[1].clone()];
+    assert_eq!(next(&limits, &taken, &all), [3, 4]);
     assert_eq!(next(&limits, &taken, &[early, queue[0].clone()]), [2, 3], "what is left is its");
 }
 

@@ -162,10 +162,7 @@ impl<'a> Standing<'a> {
             given: Vec::new(),
             expired: Vec::new(),
             doubtful: Vec::new(),
-            other_than: (approval.no_self_approval
-                || approval.min_approvers > 1
-                || approval.shares.iter().any(|share| share.count > 1))
-            .then_some(case.request.change.author.as_str()),
+            other_than: approval.tells_apart().then_some(case.request.change.author.as_str()),
             approvers,
             urged_at: [remind_at, escalate_at],
             groups: [approval.groups.as_slice(), escalated_to]
@@ -243,9 +240,10 @@ impl<'a> Standing<'a> {
         self.authors.iter().any(|author| self.people.same(author, name))
     }
 
-    /// Whether nobody can tell who this is.
-    fn is_unknown(&self, name: &str) -> bool {
-        self.other_than.is_some_and(|author| self.people.may_be_anybody(name, author))
+    /// Whether anybody can tell who this is, where that matters.
+    fn known(&self, name: &str) -> Result<(), Ineligible> {
+        let is_unknown = |author| self.people.may_be_anybody(name, author);
+        if self.other_than.is_some_and(is_unknown) { Err(Ineligible::Unknown) } else { Ok(()) }
     }
 
     /// Whether enough people approved.
@@ -265,10 +263,7 @@ impl<'a> Standing<'a> {
         let vouched = || self.groups.iter().any(|of| self.people.vouched(of, &review.groups));
         match own {
             // The issuer says that they belong to a group, and not whether they made the change.
-            Err(Ineligible::NotListed) if vouched() && self.is_unknown(&review.by) => {
-                return Err(Ineligible::Unknown);
-            }
-            Err(Ineligible::NotListed) if vouched() => {}
+            Err(Ineligible::NotListed) if vouched() => self.known(&review.by)?,
             own => own?,
         }
         match self.wants_known && !self.strangers.is_empty() {
@@ -282,9 +277,7 @@ impl<'a> Standing<'a> {
         if self.is_author(name) {
             return Err(Ineligible::Author);
         }
-        let Some(approvers) = &self.approvers else {
-            return if self.is_unknown(name) { Err(Ineligible::Unknown) } else { Ok(()) };
-        };
+        let Some(approvers) = &self.approvers else { return self.known(name) };
         // Nobody stands in for anybody, nearly always.
         if self.people.delegations.is_empty() {
             let is_listed = approvers.contains(&*self.people.known_as(name));

@@ -35,6 +35,15 @@ pub struct Approval {
     pub escalation: Option<Escalation>,
 }
 
+impl Approval {
+    /// Whether it matters who approves: somebody else than made the change, or than approved already.
+    pub fn tells_apart(&self) -> bool {
+        self.no_self_approval
+            || self.min_approvers > 1
+            || self.shares.iter().any(|share| share.count > 1)
+    }
+}
+
 /// Others who may approve when those who should have not done so for long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Escalation {
