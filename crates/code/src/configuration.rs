@@ -115,7 +115,7 @@ impl Walk<'_> {
     fn resource(&mut self, scope: &Scope<'_>, resource: &Resource, within: &str, mode: &str) {
         let data = if mode == "data" { "data." } else { "" };
         for instance in scope.instances(&resource.body) {
-            if self.resources.len() >= RESOURCES_MAX {
+            if self.resources.len() >= RESOURCES_MAX || instance.is_spent() {
                 self.cut = true;
                 return;
             }
@@ -154,14 +154,13 @@ impl Walk<'_> {
                 "unknown": found.unknown,
             }));
             let Some(inner) = inner else { continue };
-            if depth >= DEPTH_MAX || self.modules.len() >= RESOURCES_MAX {
+            let is_full = self.modules.len() >= RESOURCES_MAX || instance.is_spent();
+            if depth >= DEPTH_MAX || is_full {
                 self.cut = true;
                 return;
             }
-            let arguments = call.body.attributes.iter();
-            let given = arguments.map(|one| (one.key.clone(), instance.value(&one.value)));
             let place = path::relative(self.root, &inner.folder);
-            let inner = Scope { place, ..Scope::new(inner, given.collect()) };
+            let inner = instance.of_call(inner, &call.body, place);
             self.module(&inner, &format!("{address}."), depth + 1);
         }
     }

@@ -20,7 +20,12 @@ pub(crate) const UNKNOWN: char = '\0';
 /// How deep one value may lead to another.
 const DEPTH_MAX: usize = 40;
 /// How much may be worked out for one value: a few lines can ask for more than there is time.
-const WORK_MAX: u32 = 20_000;
+const WORK_MAX: usize = 20_000;
+/// How much may be worked out for all values of a root module and what it calls: values grow from
+/// module to module, and a few lines can ask for more than there is memory.
+const ALL_WORK_MAX: usize = 2_000_000;
+/// How much of a text counts as much as a number.
+const TEXT_UNIT: usize = 64;
 /// How many instances a `for_each` is followed into.
 const INSTANCES_MAX: usize = 500;
 /// How long a text may grow while it is put together.
@@ -31,7 +36,7 @@ const TEXT_MAX: usize = 16 * 1024;
 pub(crate) struct Scope<'a> {
     pub(crate) module: &'a Module,
     /// Values of variables, by name.
-    pub(crate) given: BTreeMap<String, Value>,
+    pub(crate) given: Rc<BTreeMap<String, Value>>,
     /// What `each.key` and `each.value` are.
     pub(crate) each: Option<(Value, Value)>,
     /// `path.module`: the module's folder as seen from the root module's.
@@ -39,8 +44,13 @@ pub(crate) struct Scope<'a> {
     /// Functions that Terragrunt adds.
     pub(crate) added: Option<&'a Added<'a>>,
     /// How much was worked out for the value that is asked for.
-    pub(crate) spent: Rc<Cell<u32>>,
+    pub(crate) spent: Spent,
+    /// The same for all values.
+    pub(crate) all_spent: Spent,
 }
+
+/// How much was worked out.
+pub(crate) type Spent = Rc<Cell<usize>>;
 
 /// Functions by name and arguments; nothing for those it does not know.
 pub(crate) type Added<'a> = dyn Fn(&str, &[Value]) -> Option<Value> + 'a;
@@ -66,8 +76,28 @@ fn spelt(value: &Value) -> String {
 impl<'a> Scope<'a> {
     /// A module whose variables are given these values.
     pub(crate) fn new(module: &'a Module, given: BTreeMap<String, Value>) -> Self {
-        let place = ".".to_owned();
-        Self { module, given, each: None, place, added: None, spent: Rc::default() }
+        Self {
+            module,
+            given: Rc::new(given),
+            each: None,
+            place: ".".to_owned(),
+            added: None,
+            spent: Rc::default(),
+            all_spent: Rc::default(),
+        }
+    }
+
+    /// A module that is called from this one with these arguments.
+    pub(crate) fn of_call(&self, module: &'a Module, arguments: &Body, place: String) -> Self {
+        let arguments = arguments.attributes.iter();
+        let given = arguments.map(|one| (one.key.clone(), self.value(&one.value))).collect();
+        let all_spent = self.all_spent.clone();
+        Self { place, all_spent, ..Self::new(module, given) }
+    }
+
+    /// Whether all was worked out that may be: what is asked for from now on is not known.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.all_spent.get() > ALL_WORK_MAX
     }
 
     /// What an expression is here.
@@ -95,14 +125,20 @@ impl<'a> Scope<'a> {
         pairs.into_iter().take(INSTANCES_MAX).map(instance).collect()
     }
 
+    /// Counts what is worked out; whether it may be.
+    fn spend(&self, much: usize) -> bool {
+        self.spent.set(self.spent.get().saturating_add(much));
+        self.all_spent.set(self.all_spent.get().saturating_add(much));
+        self.spent.get() <= WORK_MAX && !self.is_spent()
+    }
+
     fn at(&self, expression: &Expr, depth: usize) -> Value {
-        self.spent.set(self.spent.get() + 1);
-        if depth > DEPTH_MAX || self.spent.get() > WORK_MAX {
+        if !self.spend(1) || depth > DEPTH_MAX {
             return unknown();
         }
         let inner = |expression: &Expr| self.at(expression, depth + 1);
         match expression {
-            Expr::Literal(value) => value.clone(),
+            Expr::Literal(value) => self.copy(value),
             Expr::Template(parts) => {
                 let mut text = String::new();
                 for part in parts {
@@ -111,7 +147,7 @@ impl<'a> Scope<'a> {
                         return unknown();
                     }
                 }
-                Value::String(text)
+                self.made(Value::String(text))
             }
             Expr::List(items) => Value::Array(items.iter().map(inner).collect()),
             Expr::Map(entries) => {
@@ -122,7 +158,8 @@ impl<'a> Scope<'a> {
             Expr::Call(name, arguments) => {
                 let arguments: Vec<Value> = arguments.iter().map(inner).collect();
                 let added = self.added.and_then(|added| added(name, &arguments));
-                added.or_else(|| functions::call(name, &arguments)).unwrap_or_else(unknown)
+                let given = added.or_else(|| functions::call(name, &arguments));
+                given.map_or_else(unknown, |value| self.made(value))
             }
             Expr::Choice(parts) => {
                 let [condition, yes, no] = &**parts;
@@ -135,9 +172,7 @@ impl<'a> Scope<'a> {
                     }
                 }
             }
-            Expr::On(value, steps) => {
-                steps.iter().fold(inner(value), |value, step| self.step(value, step, depth))
-            }
+            Expr::On(value, steps) => self.part_of(inner(value), steps, depth),
             Expr::Other(_) => unknown(),
         }
     }
@@ -147,49 +182,84 @@ impl<'a> Scope<'a> {
         let base = match root {
             "var" => self.variable(name),
             "local" => match self.module.locals.get(name) {
-                Some(expression) => self.at(expression, depth + 1),
-                None => unknown(),
+                Some(Expr::Literal(value)) => Some(value),
+                Some(expression) => {
+                    return self.part_of(self.at(expression, depth + 1), rest, depth);
+                }
+                None => None,
             },
             "each" => match (&self.each, name.as_str()) {
-                (Some((key, _)), "key") => key.clone(),
-                (Some((_, value)), "value") => value.clone(),
-                _ => unknown(),
+                (Some((key, _)), "key") => Some(key),
+                (Some((_, value)), "value") => Some(value),
+                _ => None,
             },
-            "path" => match name.as_str() {
-                "module" => Value::String(self.place.clone()),
-                "root" | "cwd" => Value::String(".".to_owned()),
-                _ => unknown(),
-            },
-            _ => unknown(),
-        };
-        rest.iter().fold(base, |value, step| self.step(value, step, depth))
-    }
-
-    fn variable(&self, name: &str) -> Value {
-        if let Some(value) = self.given.get(name) {
-            return value.clone();
-        }
-        let variable = self.module.variables.get(name);
-        // Null as a default is what callers leave open.
-        let default = variable.and_then(|variable| variable.default.clone());
-        default.filter(|value| !value.is_null()).unwrap_or_else(unknown)
-    }
-
-    fn step(&self, value: Value, step: &Step, depth: usize) -> Value {
-        let key = match step {
-            Step::Name(name) => Value::String(name.clone()),
-            Step::Index(index) => self.at(index, depth + 1),
-            Step::Every => return unknown(),
-        };
-        let found = match (value, key) {
-            (Value::Object(mut map), Value::String(key)) => map.remove(&key),
-            (Value::Array(list), Value::Number(index)) => index
-                .as_u64()
-                .and_then(|index| usize::try_from(index).ok())
-                .and_then(|index| list.get(index).cloned()),
+            "path" => {
+                let folder = match name.as_str() {
+                    "module" => Value::String(self.place.clone()),
+                    "root" | "cwd" => Value::String(".".to_owned()),
+                    _ => unknown(),
+                };
+                return self.part_of(folder, rest, depth);
+            }
             _ => None,
         };
-        found.unwrap_or_else(unknown)
+        let found = base.and_then(|base| self.part(base, rest, depth));
+        found.map_or_else(unknown, |found| self.copy(found))
+    }
+
+    fn variable(&self, name: &str) -> Option<&Value> {
+        self.given.get(name).or_else(|| {
+            let default = self.module.variables.get(name)?.default.as_ref();
+            // Null as a default is what callers leave open.
+            default.filter(|value| !value.is_null())
+        })
+    }
+
+    /// A copy of a value, as far as there may be one.
+    fn copy(&self, value: &Value) -> Value {
+        if self.spend(weight(value)) { value.clone() } else { unknown() }
+    }
+
+    /// A value that was made, as far as it may be kept.
+    fn made(&self, value: Value) -> Value {
+        if self.spend(weight(&value)) { value } else { unknown() }
+    }
+
+    fn part_of(&self, value: Value, steps: &[Step], depth: usize) -> Value {
+        if steps.is_empty() {
+            return value;
+        }
+        self.part(&value, steps, depth).map_or_else(unknown, |part| self.copy(part))
+    }
+
+    /// What some steps into a value lead to.
+    fn part<'v>(&self, value: &'v Value, steps: &[Step], depth: usize) -> Option<&'v Value> {
+        steps.iter().try_fold(value, |value, step| {
+            let index = match step {
+                Step::Name(name) => return value.as_object()?.get(name),
+                Step::Index(index) => self.at(index, depth + 1),
+                Step::Every => return None,
+            };
+            match (value, index) {
+                (Value::Object(map), Value::String(key)) => map.get(&key),
+                (Value::Array(list), Value::Number(index)) => {
+                    list.get(usize::try_from(index.as_u64()?).ok()?)
+                }
+                _ => None,
+            }
+        })
+    }
+}
+
+/// How much a value is.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() / TEXT_UNIT,
+        Value::Array(list) => list.iter().map(|one| 1 + weight(one)).sum(),
+        Value::Object(map) => {
+            map.iter().map(|(key, one)| 1 + key.len() / TEXT_UNIT + weight(one)).sum()
+        }
+        _ => 0,
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     edge::Spot,
-    evaluate::{Scope, UNKNOWN},
+    evaluate::{Scope, Spent, UNKNOWN},
     globs,
     listing::may_be_code,
     module::{Module, reads_files},
@@ -55,7 +55,7 @@ pub(crate) fn unit(folder: &str, files: &Files<'_>) -> Unit {
     let mut unit = Unit::default();
     let own = path::within(folder, FILE_NAME);
     if let Some(body) = files(&own) {
-        let reading = Reading { unit_folder: folder, files };
+        let reading = Reading { unit_folder: folder, files, spent: Spent::default() };
         let page = Page { path: &own, body: &body, depth: 0 };
         reading.file(&page, &mut unit);
         // What it includes counts, and what it says itself counts more.
@@ -68,6 +68,8 @@ pub(crate) fn unit(folder: &str, files: &Files<'_>) -> Unit {
 struct Reading<'a> {
     unit_folder: &'a str,
     files: &'a Files<'a>,
+    /// How much was worked out for the unit.
+    spent: Spent,
 }
 
 /// One of the files that a unit is made from.
@@ -219,7 +221,8 @@ impl Reading<'_> {
         let module = self.locals(page, &mut read);
         unit.files.append(&mut read);
         let added = |name: &str, arguments: &[Value]| self.added(page, name, arguments);
-        let scope = Scope { added: Some(&added), ..Scope::new(&module, BTreeMap::new()) };
+        let (all_spent, none) = (self.spent.clone(), BTreeMap::new());
+        let scope = Scope { added: Some(&added), all_spent, ..Scope::new(&module, none) };
         then(&scope, unit)
     }
 
@@ -250,7 +253,10 @@ impl Reading<'_> {
         read: &mut BTreeSet<String>,
     ) -> Option<Value> {
         let added = |name: &str, arguments: &[Value]| self.added(page, name, arguments);
-        let scope = |module| Scope { added: Some(&added), ..Scope::new(module, BTreeMap::new()) };
+        let scope = |module| {
+            let all_spent = self.spent.clone();
+            Scope { added: Some(&added), all_spent, ..Scope::new(module, BTreeMap::new()) }
+        };
         let target = self.resolve(&scope(so_far).text(arguments.first()?))?;
         if target == page.path {
             return None;

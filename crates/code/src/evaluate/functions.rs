@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::{UNKNOWN, is_unknown, spelt};
+use super::{TEXT_MAX, UNKNOWN, is_unknown, spelt};
 
-/// What a call gives; nothing if it is not worked out.
+/// What a call gives; nothing if it is not worked out. Nothing gives more than a text of
+/// [`TEXT_MAX`] besides what it was given.
 pub(super) fn call(name: &str, arguments: &[Value]) -> Option<Value> {
     let text = |at: usize| arguments.get(at).map(spelt);
     Some(match (name, arguments) {
@@ -22,8 +23,9 @@ pub(super) fn call(name: &str, arguments: &[Value]) -> Option<Value> {
         ("replace", [_, _, _]) => replaced(&text(0)?, &text(1)?, &text(2)?)?,
         ("format", [_, rest @ ..]) => Value::String(formatted(&text(0)?, rest)),
         ("join", [_, Value::Array(items)]) => {
-            let items: Vec<String> = items.iter().map(spelt).collect();
-            Value::String(items.join(&text(0)?))
+            let (by, items) = (text(0)?, items.iter().map(spelt).collect::<Vec<String>>());
+            let between = by.len().checked_mul(items.len())?;
+            (between <= TEXT_MAX).then(|| Value::String(items.join(&by)))?
         }
         ("split", [_, _]) if !text(1)?.contains(UNKNOWN) => {
             let (by, text) = (text(0)?, text(1)?);
@@ -71,7 +73,11 @@ pub(super) fn call(name: &str, arguments: &[Value]) -> Option<Value> {
 
 fn replaced(text: &str, from: &str, to: &str) -> Option<Value> {
     let is_pattern = from.len() > 1 && from.starts_with('/') && from.ends_with('/');
-    (!is_pattern && !from.is_empty()).then(|| Value::String(text.replace(from, to)))
+    if is_pattern || from.is_empty() {
+        return None;
+    }
+    let put_in = text.matches(from).count().checked_mul(to.len())?;
+    (put_in <= TEXT_MAX).then(|| Value::String(text.replace(from, to)))
 }
 
 /// `%s`, `%d` and `%v`; any other verb leaves a gap.

@@ -67,3 +67,54 @@ fn a_few_lines_cannot_ask_for_more_than_there_is_time() {
     let text = format!("locals {{\n{}  l60 = \"a\"\n  x = local.l0\n}}\n", lines.concat());
     assert!(is_unknown(&worked_out(&text)) || spelt(&worked_out(&text)).len() <= TEXT_MAX);
 }
+
+#[test]
+fn no_function_gives_much_more_than_it_was_given() {
+    let long = "x".repeat(200_000);
+    for expression in [
+        format!("replace(\"{long}\", \"x\", \"{long}\")"),
+        format!("join(\"{long}\", [{}])", "1, ".repeat(10_000)),
+        format!("split(\"x\", replace(\"{long}\", \"x\", \"xx\"))"),
+    ] {
+        let text = format!("locals {{\n  x = {expression}\n}}\n");
+        assert_eq!(worked_out(&text), unknown(), "{}", &expression[..10]);
+    }
+}
+
+#[test]
+fn a_long_text_is_not_copied_again_and_again() {
+    let (long, list) = ("x".repeat(1_000_000), "local.long, ".repeat(10_000));
+    let text = format!("locals {{\n  long = \"{long}\"\n  x = [{list}]\n}}\n");
+    let Value::Array(list) = worked_out(&text) else { panic!("it is a list") };
+    let copies = list.iter().filter(|one| !is_unknown(one)).count();
+    assert!(copies <= 1, "{copies} copies");
+}
+
+#[test]
+fn values_do_not_grow_without_end_from_module_to_module() {
+    let text = format!("a = [{}]\n", "var.a, ".repeat(1_000));
+    let arguments = syntax::parse(Source { file: "a.tf", text: &text }).unwrap();
+    let module = Module::default();
+    let mut scope = Scope::new(&module, BTreeMap::from([("a".to_owned(), json!("a"))]));
+    for _ in 0..5 {
+        scope = scope.of_call(&module, &arguments, ".".to_owned());
+    }
+    let read = syntax::parse(Source { file: "a.tf", text: "a = var.a\n" }).unwrap();
+    let grown = weight(&scope.value(&read.attributes[0].value));
+    assert!(grown <= WORK_MAX, "{grown}");
+
+    for _ in 0..1_000 {
+        scope = scope.of_call(&module, &arguments, ".".to_owned());
+    }
+    assert!(scope.is_spent(), "and all modules together have an end, too");
+}
+
+#[test]
+fn a_part_of_a_large_value_is_no_large_value() {
+    let entries: String = (0..2_000).map(|at| format!("k{at} = {at}, ")).collect();
+    let parts: String = (0..100).map(|at| format!("local.all.k{at}, ")).collect();
+    let default = format!("variable \"all\" {{\n  default = {{ {entries} }}\n}}\n");
+    let text = format!("{default}locals {{\n  x = [{}]\n}}\n", parts.replace("local.", "var."));
+    let Value::Array(list) = worked_out(&text) else { panic!("it is a list") };
+    assert_eq!(list[99], json!(99));
+}

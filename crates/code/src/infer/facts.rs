@@ -118,7 +118,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn module(&mut self, scope: &Scope<'_>, depth: usize) {
         self.instances += 1;
-        if depth > DEPTH_MAX || self.instances > INSTANCES_MAX {
+        if depth > DEPTH_MAX || self.instances > INSTANCES_MAX || scope.is_spent() {
             return;
         }
         for resource in scope.module.data.values() {
@@ -135,11 +135,8 @@ impl Walk<'_> {
             let code = &self.subject.repository.code;
             let Some(inner) = folder.and_then(|folder| code.module(folder)) else { continue };
             for instance in scope.instances(&call.body) {
-                let arguments = call.body.attributes.iter();
-                let given = arguments.map(|one| (one.key.clone(), instance.value(&one.value)));
                 let place = path::relative(self.root, &inner.folder);
-                let inner = Scope { place, ..Scope::new(inner, given.collect()) };
-                self.module(&inner, depth + 1);
+                self.module(&instance.of_call(inner, &call.body, place), depth + 1);
             }
         }
     }
