@@ -3,7 +3,7 @@
 //!
 //! What is destroyed goes in the opposite order: first what depends on something, then that; and
 //! where a person asks for it, in the order in which they name it. Nothing is destroyed that a stack
-//! depends on which stays.
+//! depends on which stays, also by what the code that is gone had to do with it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -61,12 +61,18 @@ impl Errand<'_> {
             // Their code is gone, and with it what was known of their order: a person says it.
             named_in_order(stacks, &mut waits);
         }
-        groups(&wanted, waits).iter().map(|group| self.plan(group, known)).collect()
+        groups(&wanted, waits).iter().map(|group| self.plan(group, known, before)).collect()
     }
 
-    fn plan(&self, Group { stacks: group, waits }: &Group, known: &Known) -> Plan {
+    fn plan(
+        &self,
+        Group { stacks: group, waits }: &Group,
+        known: &Known,
+        before: Option<&Known>,
+    ) -> Plan {
         let ignored = |reason| Plan::ignored((self.kind, self.change), reason);
-        if let Some(reason) = self.action.destroys().then(|| still_needed(group, known)).flatten() {
+        let needed = || still_needed(group, known, before);
+        if let Some(reason) = self.action.destroys().then(needed).flatten() {
             return ignored(reason);
         }
         let Some(order) = ordered(group, waits) else {
@@ -175,17 +181,25 @@ fn named_in_order(stacks: &[StackId], waits: &mut Vec<Wait>) {
     }
 }
 
-/// Why nothing of a group is destroyed: stacks that stay depend on it.
-fn still_needed(group: &[StackId], known: &Known) -> Option<Reason> {
+/// Why nothing of a group is destroyed: stacks that stay depend on it, or those of it that cannot
+/// run.
+fn still_needed(group: &[StackId], known: &Known, before: Option<&Known>) -> Option<Reason> {
     let stacks = known.catalogue.stacks();
-    let goes: HashSet<&StackId> = group.iter().collect();
-    let positions = group.iter().filter_map(|stack| known.catalogue.position(stack));
-    let mut needed_by: Vec<String> = positions
-        .flat_map(|parent| known.graph.children(parent))
-        .filter(|edge| !goes.contains(&stacks[edge.child].id))
-        .map(|edge| format!("{} by {}", stacks[edge.parent].id, stacks[edge.child].id))
-        .collect();
-    needed_by.dedup();
+    let can_run = |stack: &&StackId| {
+        known.catalogue.position(stack).is_some_and(|position| !stacks[position].disabled)
+    };
+    let goes: BTreeSet<&StackId> = group.iter().filter(can_run).collect();
+    let mut needed_by = BTreeSet::new();
+    for stack in &goes {
+        let now = known.catalogue.position(stack).map(|parent| known.graph.children(parent));
+        let now = now.into_iter().flatten().map(|edge| &stacks[edge.child].id);
+        let lost = before.into_iter().flat_map(|before| asked_for(stack, known, before));
+        for child in now.chain(lost).filter(|child| !goes.contains(child)) {
+            let Some(position) = known.catalogue.position(child) else { continue };
+            let disabled = if stacks[position].disabled { ", which is disabled" } else { "" };
+            needed_by.insert(format!("{stack} by {child}{disabled}"));
+        }
+    }
     (!needed_by.is_empty()).then(|| {
         let text = format!(
             "nothing of {} is destroyed, because it is needed: {}; let go of these dependencies \
@@ -195,6 +209,28 @@ fn still_needed(group: &[StackId], known: &Known) -> Option<Reason> {
         );
         Reason::new(Code::StillNeeded, text)
     })
+}
+
+/// The stacks whose code led to a stack before the code of that was gone, and did not let go of it
+/// since: where it leads to now, nobody can tell any more.
+fn asked_for<'a>(
+    stack: &StackId,
+    known: &'a Known,
+    before: &'a Known,
+) -> impl Iterator<Item = &'a StackId> {
+    let parent = before.catalogue.position(stack);
+    let edges = parent.into_iter().flat_map(|parent| before.graph.children(parent));
+    // What Spacelift says does not go with the code.
+    let is_of_code = |origin: &EdgeOrigin| !matches!(origin, EdgeOrigin::Native { .. });
+    let edges = edges.filter(move |edge| before.graph.origins(*edge).iter().any(is_of_code));
+    let children = edges.map(|edge| edge.child).filter(|&child| {
+        let id = &before.catalogue.stacks()[child].id;
+        let now = known.catalogue.position(id).and_then(|now| known.catalogue.blueprint(now));
+        // Without code it cannot say that it does without what it was made with.
+        let did_let_go = now.zip(before.catalogue.blueprint(child));
+        did_let_go.is_none_or(|(now, before)| now.asks_for_all_of(before))
+    });
+    children.map(|child| &before.catalogue.stacks()[child].id)
 }
 
 fn names(group: &[StackId]) -> impl ExactSizeIterator<Item = &str> {

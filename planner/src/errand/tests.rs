@@ -3,7 +3,10 @@ use std::sync::Arc;
 use contracts::CommitSha;
 
 use super::*;
-use crate::catalogue::{Stack, tests::stack};
+use crate::{
+    blueprint::{Blueprint, tests::blueprint},
+    catalogue::{Stack, tests::stack},
+};
 
 fn known(stacks: Vec<Stack>) -> Arc<Known> {
     Arc::new(Known::new(7, stacks))
@@ -87,6 +90,41 @@ fn nothing_is_destroyed_that_a_stack_depends_on_which_stays() {
     let reason = refused(&all[1]);
     assert_eq!(reason.code, Code::StillNeeded);
     assert!(reason.text.contains("network by dns"), "{reason}");
+}
+
+#[test]
+fn what_code_that_stays_asks_of_code_that_is_gone_counts_until_it_lets_go() {
+    let accounts = || vec![stack("acme-net").at("net"), stack("app"), stack("db")];
+    let known = |blueprints| Known::with_code(7, accounts(), blueprints);
+    let (net, app) = (blueprint("net"), blueprint("app").declares("net"));
+    let before = known(vec![net, app.clone(), blueprint("db")]);
+
+    let owners = vec!["ops".to_owned()];
+    for app in [app.clone(), Blueprint { owners, ..app.clone() }] {
+        let now = known(vec![app, blueprint("db")]);
+        let all = plans(Action::Deregister, &["acme-net"], &now, Some(&before));
+        let reason = refused(&all[0]);
+        assert_eq!(reason.code, Code::StillNeeded);
+        assert!(reason.text.contains("acme-net by app"), "{reason}");
+    }
+    let now = known(vec![blueprint("db")]);
+    let all = plans(Action::Deregister, &["acme-net"], &now, Some(&before));
+    assert_eq!(refused(&all[0]).code, Code::StillNeeded, "what app made is still there");
+
+    let now = known(vec![blueprint("app").declares("db"), blueprint("db")]);
+    let all = plans(Action::Deregister, &["acme-net"], &now, Some(&before));
+    assert_eq!(stacks(&all[0]), ["acme-net"], "app lets go of it");
+}
+
+#[test]
+fn what_cannot_run_does_not_go_with_the_others() {
+    let now = known(vec![stack("net"), stack("app").after("net", &[]).off()]);
+    let all = plans(Action::Deregister, &["net", "app"], &now, None);
+    let reason = refused(&all[0]);
+    assert_eq!(reason.code, Code::StillNeeded);
+    assert!(reason.text.contains("net by app, which is disabled"), "{reason}");
+    let alone = plans(Action::Deregister, &["app"], &now, None);
+    assert_eq!(refused(&alone[0]).code, Code::StackGone);
 }
 
 #[test]

@@ -109,3 +109,13 @@ fn stacks_whose_code_is_not_known_are_found_by_their_ids() {
     let known = Known::with_code(1, stacks, vec![shop.1]);
     assert_eq!(edges(&known).len(), 1, "{:?}", edges(&known));
 }
+
+#[test]
+fn code_that_reads_what_it_read_before_lets_go_of_nothing() {
+    let facts = |code: &str| made("app", code).1;
+    let before = facts(READS);
+    assert!(facts(&format!("\n\nlocals {{}}\n{READS}")).asks_for_all_of(&before), "it moved");
+    assert!(facts(&format!("{READS}{SHOP}")).asks_for_all_of(&before), "it reads more");
+    assert!(!facts(SHOP).asks_for_all_of(&before));
+    assert!(!facts("locals {}\n").asks_for_all_of(&before));
+}
