@@ -199,6 +199,7 @@ impl Decider for Planner {
                 if let (true, Some(plan)) = (memory.repository.is_empty(), plans.first()) {
                     memory.repository.clone_from(&plan.change().repository);
                 }
+                memory.to_destroy.extend(plans.iter().flat_map(Plan::destroyed).cloned());
                 decision.answers.extend(plans.iter().map(Plan::told));
             }
             Input::Changed(news) => {
@@ -234,6 +235,9 @@ impl Decider for Planner {
         }
         tables::save_memories(connection, memories).await?;
         for (key, memory) in memories {
+            if !memory.to_destroy.is_empty() {
+                tables::keep_loose(connection, &memory.to_destroy).await?;
+            }
             for handed in &memory.handed_in {
                 tables::save_report(connection, *key, handed).await?;
             }

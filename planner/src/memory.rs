@@ -77,6 +77,10 @@ pub struct Memory {
     /// What people said of stacks and their code; likewise.
     #[serde(skip)]
     pub(crate) adopted: Vec<Arc<Adopted>>,
+    /// Stacks whose chains a person asked for that destroy what they made; they must be loose when
+    /// that is written.
+    #[serde(skip)]
+    pub(crate) to_destroy: Vec<StackId>,
     /// Stacks whose mark of a rewritten history is set or taken away; likewise.
     #[serde(skip)]
     pub(crate) rewritten: Option<(Vec<StackId>, Option<String>)>,

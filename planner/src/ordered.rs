@@ -1,7 +1,7 @@
 //! Errands that people ask for: the commands `drift.fix` and `stack.destroy`. Each is refused
 //! with every reason if it does not fit, and otherwise committed before it is answered.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use bus::{Command, Failure, Problem, ProblemKind, read_as};
 use chrono::Utc;
@@ -10,7 +10,7 @@ use contracts::{
     chain::ChainKind,
     change::Change,
     plain,
-    stack::{DestroyStacks, FixDrift},
+    stack::{CodePlace, DestroyStacks, FixDrift},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -20,12 +20,14 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::{
+    catalogue::is_same_repository,
     decider::{Input, Planner},
     errand::Errand,
     known::{Known, Shelf},
     phrase,
     plan::Plan,
     question::{known, no_stack, unavailable},
+    reader::catch_up,
     register::{State, Status},
     store as tables,
 };
@@ -69,11 +71,17 @@ pub async fn fix_drift(engine: Engine<Planner>, body: Value) -> Result<Value, Pr
 pub async fn destroy(pool: PgPool, engine: Engine<Planner>, body: Value) -> Result<Value, Problem> {
     let Command { id, command } = read::<DestroyStacks>(body)?;
     let DestroyStacks { stacks, by, note } = command;
+    // What was read until now counts, whoever has seen it.
+    let shelf = &engine.decider().shelf;
+    catch_up(&pool, shelf).await.map_err(|error| Problem::unavailable(format!("{error:#}")))?;
+    let known = known(shelf)?.known;
     let mut reasons = Vec::new();
     for stack in &stacks {
-        let state = tables::state_of(&pool, stack).await.map_err(unavailable)?;
-        if let Some(reason) = not_loose(stack, state.as_ref()) {
-            reasons.push(reason);
+        match tables::state_of(&pool, stack).await.map_err(unavailable)? {
+            Some(state) if state.status == Status::Loose => {
+                reasons.extend(still_named(&known, &state));
+            }
+            state => reasons.extend(not_loose(stack, state.as_ref())),
         }
     }
     let (action, kind) = (Action::Destroy, DestroyStacks::TYPE);
@@ -91,6 +99,27 @@ fn not_loose(stack: &StackId, state: Option<&State>) -> Option<String> {
         )),
         _ => Some(format!("{stack} is not loose: it never had code that was known, or is gone")),
     }
+}
+
+/// Why a stack is not destroyed whose name in its code others still name: without its code, that
+/// leads nowhere.
+pub(crate) fn still_named(known: &Known, state: &State) -> Option<String> {
+    let CodePlace { repository, name, .. } = &state.code;
+    let is_here = |child: &StackId| {
+        let position = known.catalogue.position(child);
+        let stack = position.map(|position| &known.catalogue.stacks()[position]);
+        stack.is_some_and(|stack| is_same_repository(&stack.repository, repository))
+    };
+    let loose = known.graph.loose().iter();
+    let asks = loose.filter(|edge| edge.parent == *name && is_here(&edge.child));
+    let by: BTreeSet<&str> = asks.map(|edge| edge.child.as_str()).collect();
+    (!by.is_empty()).then(|| {
+        format!(
+            "{} is needed by {}, which still names it as {name}; let go of these dependencies first",
+            state.stack,
+            phrase::list(by.into_iter()),
+        )
+    })
 }
 
 fn read<C: DeserializeOwned>(body: Value) -> Result<Command<C>, Problem> {
@@ -128,6 +157,12 @@ impl Asked {
         self.submit(engine, self.id, plans).await.map_err(|error| match error {
             SubmitError::Failed(Failure::Reject { source, .. }) => {
                 let text = format!("it can never be begun: {source:#}; ask for fewer stacks");
+                Problem::new(ProblemKind::Conflict, "does_not_fit", text)
+            }
+            SubmitError::Failed(Failure::Retry { source, .. })
+                if source.downcast_ref().is_some_and(tables::is_not_loose) =>
+            {
+                let text = "one of them was just found to have code again".to_owned();
                 Problem::new(ProblemKind::Conflict, "does_not_fit", text)
             }
             error => {

@@ -28,8 +28,8 @@ pub use adoptions::{is_adopted_twice, load_adoptions, save_adopted};
 pub use branches::{branches_in_use, branches_read, commit_read, commits_read, faults};
 pub use files::{cache_file, cached_file};
 pub use register::{
-    branches_of_active, load_blueprints, mark_rewritten, next_version, save_registration,
-    standings, state_of, states, states_of,
+    branches_of_active, is_not_loose, keep_loose, load_blueprints, mark_rewritten, next_version,
+    save_registration, standings, state_of, states, states_of,
 };
 pub use reports::{reports, save_report};
 

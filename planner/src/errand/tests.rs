@@ -6,6 +6,8 @@ use super::*;
 use crate::{
     blueprint::{Blueprint, tests::blueprint},
     catalogue::{Stack, tests::stack},
+    ordered::still_named,
+    register::{State, Status, place},
 };
 
 fn known(stacks: Vec<Stack>) -> Arc<Known> {
@@ -114,6 +116,21 @@ fn what_code_that_stays_asks_of_code_that_is_gone_counts_until_it_lets_go() {
     let now = known(vec![blueprint("app").declares("db"), blueprint("db")]);
     let all = plans(Action::Deregister, &["acme-net"], &now, Some(&before));
     assert_eq!(stacks(&all[0]), ["acme-net"], "app lets go of it");
+}
+
+#[test]
+fn what_others_still_name_as_its_code_did_is_not_destroyed_on_request() {
+    let accounts = vec![stack("acme-net").at("net"), stack("app"), stack("db")];
+    let now = Known::with_code(7, accounts, vec![blueprint("app").declares("net")]);
+    let state = |id: &str, name: &str| State {
+        stack: id.into(),
+        code: place(&blueprint(name)),
+        status: Status::Loose,
+        reason: Reason::new(Code::CodeGone, "its code is gone"),
+    };
+    let named = still_named(&now, &state("acme-net", "net")).unwrap();
+    assert!(named.contains("needed by app, which still names it as net"), "{named}");
+    assert_eq!(still_named(&now, &state("db", "db")), None);
 }
 
 #[test]

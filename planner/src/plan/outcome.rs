@@ -1,7 +1,7 @@
 //! What follows from a change, as it is told.
 
 use contracts::{
-    Outgoing, Reason,
+    Action, Outgoing, Reason, StackId,
     chain::{ChainIgnored, ChainKind, ChainPlanned, ChainRefused},
     change::Change,
 };
@@ -46,5 +46,12 @@ impl Plan {
             Self::Ignored(ignored) => &ignored.change,
             Self::Refused(refused) => &refused.change,
         }
+    }
+
+    /// The stacks that it destroys because a person asked for that.
+    pub fn destroyed(&self) -> impl Iterator<Item = &StackId> {
+        let planned = if let Self::Planned(planned) = self { Some(planned) } else { None };
+        let asked_for = planned.filter(|planned| planned.action == Action::Destroy);
+        asked_for.into_iter().flat_map(|planned| planned.steps.iter().map(|step| &step.stack))
     }
 }

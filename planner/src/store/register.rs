@@ -46,6 +46,36 @@ pub async fn state_of(pool: &PgPool, stack: &StackId) -> Result<Option<State>, s
     row.as_ref().map(state).transpose()
 }
 
+/// Some stacks are not loose.
+#[derive(Debug, thiserror::Error)]
+#[error("not loose any more: {0}")]
+struct NotLoose(String);
+
+/// Makes sure that these stacks are loose, and stay so until what is written with it is there.
+pub async fn keep_loose(
+    connection: &mut PgConnection,
+    stacks: &[StackId],
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<&str> = stacks.iter().map(StackId::as_str).collect();
+    let rows = sqlx::query(
+        "select stack, status from stack_states where stack = any($1) order by stack for update",
+    )
+    .bind(&ids)
+    .fetch_all(connection)
+    .await?;
+    for row in &rows {
+        if status(row.try_get("status")?) != Status::Loose {
+            return Err(sqlx::Error::AnyDriverError(Box::new(NotLoose(row.try_get("stack")?))));
+        }
+    }
+    Ok(())
+}
+
+/// Whether something was not saved because a stack is not loose any more.
+pub fn is_not_loose(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::AnyDriverError(error) if error.is::<NotLoose>())
+}
+
 /// How those of these stacks stand that have or had code.
 pub(super) async fn states_among(
     connection: &mut PgConnection,

@@ -5,7 +5,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
-    Code, CommitSha, Reason,
+    Code, CommitSha, Reason, StackId,
     chain::WorkerPool,
     change::{Change, ChangePushed, Paths},
 };
@@ -13,8 +13,9 @@ use store::{Options, Store};
 use uuid::Uuid;
 
 use super::{
-    Head, Read, changed_since, claim, forget_news, head, is_adopted_twice, load, load_adoptions,
-    load_memories, news, next_version, save_adopted, save_memories, save_registration, waiting,
+    Head, Read, changed_since, claim, forget_news, head, is_adopted_twice, is_not_loose,
+    keep_loose, load, load_adoptions, load_memories, news, next_version, save_adopted,
+    save_memories, save_registration, waiting,
 };
 use crate::{
     MIGRATIONS,
@@ -331,6 +332,21 @@ async fn a_block_stays_that_of_one_stack_until_this_is_of_other_code() {
     save_registration(&mut connection, &registration(&[], moved)).await.unwrap();
     save_adopted(&mut connection, &adopted("b")).await.unwrap();
     assert_eq!(load_adoptions(&mut connection).await.unwrap(), [adoption("b", "x")]);
+}
+
+#[tokio::test]
+async fn what_is_destroyed_on_request_must_be_loose_when_that_is_written() {
+    let store = database().await;
+    let mut connection = store.pool().acquire().await.unwrap();
+    let loose = ["a", "b"].map(|name| (What::Loosened, state(name, "x", Status::Loose)));
+    save_registration(&mut connection, &registration(&["x"], loose.into())).await.unwrap();
+    let both = ["a", "b"].map(StackId::from);
+    keep_loose(&mut connection, &both).await.unwrap();
+
+    let back = vec![(What::Reassociated, state("b", "x", Status::Active))];
+    save_registration(&mut connection, &registration(&["x"], back)).await.unwrap();
+    let refused = keep_loose(&mut connection, &both).await.unwrap_err();
+    assert!(is_not_loose(&refused), "{refused}");
 }
 
 #[tokio::test]
