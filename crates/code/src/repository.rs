@@ -136,6 +136,12 @@ impl Repository {
         found.is_some_and(|folder| folder.module.is_some() || folder.unit.is_some())
     }
 
+    /// Whether nobody here can tell what lies in a folder: it is in a submodule, or behind a link that
+    /// leads out of the repository or nowhere.
+    pub fn is_out_of_sight(&self, folder: &str) -> bool {
+        self.listing.is_in_submodule(folder) || self.listing.resolve(folder).is_err()
+    }
+
     /// What is told of the root of a stack by everything that its code leads to.
     pub fn root(&self, folder: &str) -> Arc<Root> {
         let known = self.roots.get(folder).cloned();

@@ -7,6 +7,8 @@ use git::{FileKind, Snapshot};
 
 /// The most that is read of one file.
 const BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// The longest path a link leads to.
+const LINK_BYTES_MAX: u64 = 4_096;
 
 /// The files of a commit.
 pub(super) struct Files<'a>(pub(super) &'a Snapshot);
@@ -16,10 +18,13 @@ impl Tree for Files<'_> {
         let entry = |file: &git::File| {
             let kind = match file.kind {
                 FileKind::Submodule => Kind::Submodule,
-                FileKind::Link => {
-                    let target = self.0.read(file, 4_096).unwrap_or_default();
-                    Kind::Link { target: String::from_utf8_lossy(&target).into_owned() }
-                }
+                FileKind::Link => match self.0.read(file, LINK_BYTES_MAX) {
+                    Ok(target) => {
+                        Kind::Link { target: String::from_utf8_lossy(&target).into_owned() }
+                    }
+                    // What lies behind it cannot be seen either, and is not gone for that.
+                    Err(_) => Kind::Submodule,
+                },
                 // Of most files only the content counts, which was read before; to ask Git for all
                 // their sizes takes longer than to read those that changed.
                 FileKind::File => Kind::File { bytes: None },

@@ -18,6 +18,8 @@ pub(super) struct Homes<'a> {
     last: HashMap<&'a StackId, &'a str>,
     /// Where stacks run.
     roots: HashSet<&'a str>,
+    /// Stacks that had the code of a folder because they ran there.
+    were_plain: HashSet<&'a StackId>,
 }
 
 impl<'a> Homes<'a> {
@@ -25,16 +27,25 @@ impl<'a> Homes<'a> {
         states: &'a [State],
         moved: &'a BTreeMap<String, String>,
         stacks: &[&'a Stack],
+        said: impl Iterator<Item = &'a Blueprint>,
     ) -> Self {
         let known = states.iter().filter(|state| state.status != Status::Retired);
         let last = known.map(|state| (&state.stack, moved_to(moved, &state.code.path)));
         let roots = stacks.iter().map(|stack| stack.project_root.as_str());
-        Self { last: last.collect(), roots: roots.collect() }
+        let were_plain = said.filter(|it| it.plain).filter_map(|it| it.stack.as_ref());
+        Self { last: last.collect(), roots: roots.collect(), were_plain: were_plain.collect() }
     }
 
-    /// Where the code of a stack may be besides where it runs; never where another stack runs.
+    /// Where the code of a stack may be besides where it runs; where another stack runs only if they
+    /// had it together.
     pub(super) fn elsewhere(&self, stack: &StackId) -> Option<&'a str> {
-        self.last.get(stack).copied().filter(|folder| !self.roots.contains(folder))
+        let is_free = |folder: &&str| !self.roots.contains(folder) || self.was_plain(stack);
+        self.last.get(stack).copied().filter(is_free)
+    }
+
+    /// Whether a stack had its code because it ran where that is.
+    pub(super) fn was_plain(&self, stack: &StackId) -> bool {
+        self.were_plain.contains(stack)
     }
 
     /// Where the code of a stack is, if nothing says it but where the stack runs, or ran.

@@ -20,10 +20,13 @@ use contracts::{
 use git::FileList;
 
 mod disinherited;
+mod taken;
 
 use super::homes::Homes;
+use taken::Taken;
+
 use crate::{
-    blueprint::{Blueprint, CodeEdge, outputs_of},
+    blueprint::{Adoption, Blueprint, CodeEdge, outputs_of},
     catalogue::{self, Catalogue, Stack},
     register::{Found, State},
 };
@@ -119,7 +122,8 @@ pub(super) fn read(
     (changed, own, kept): (&Paths, Option<&Paths>, &mut Kept),
 ) -> Read {
     let stacks = of_branch(place, catalogue);
-    let homes = Homes::new(states, moved, &stacks);
+    let known = by_place(catalogue.blueprints(), (place.repository, place.branch));
+    let homes = Homes::new(states, moved, &stacks, known.values().map(|it| &***it));
     let where_run = stacks.iter().map(|stack| stack.project_root.as_str());
     let roots: Vec<&str> =
         where_run.chain(stacks.iter().filter_map(|stack| homes.elsewhere(&stack.id))).collect();
@@ -128,14 +132,14 @@ pub(super) fn read(
         Some(stack) => stack.clone(),
         None => path::parent(file).to_owned(),
     });
-    let broken: BTreeSet<String> = broken.collect();
+    let hidden = hidden(&code, &known, moved);
+    let broken: BTreeSet<String> = broken.chain(hidden.iter().cloned()).collect();
     // A file that cannot be read was in the old folder before, if that was renamed.
     let renamed = moved.iter().filter(|(_, new)| broken.contains(*new)).map(|(old, _)| old);
     let was_broken: BTreeSet<String> = broken.iter().chain(renamed).cloned().collect();
     let before = kept.said.remove(place.branch).unwrap_or_default();
-    let known = by_place(catalogue.blueprints(), (place.repository, place.branch));
     let saying = Saying { place, code: &code, before, known };
-    let said = saying.all((&stacks, &homes), (&broken, &was_broken));
+    let said = saying.all((&stacks, &homes), catalogue.adoptions(), (&broken, &was_broken));
     let mut touched = |changed: &Paths| match changed {
         Paths::All(paths) => {
             let mut touched = kept.index.touched((&code, &said), paths);
@@ -145,7 +149,11 @@ pub(super) fn read(
         Paths::Unknown => BTreeMap::new(),
     };
     let (by_code, own) = (touched(changed), own.map(&mut touched));
-    let faults = code.faults().iter().take(FAULTS_MAX).map(ToString::to_string).collect();
+    let hidden = hidden.iter().map(|folder| {
+        format!("{folder} is a submodule, or a link leads from it elsewhere; what it said stays")
+    });
+    let faults = code.faults().iter().map(ToString::to_string);
+    let faults = hidden.chain(faults).take(FAULTS_MAX).collect();
     let commit = Some(CommitSha::from(place.commit));
     let blueprints = said.iter().map(|said| said.blueprint.clone()).collect();
     let named = said.into_iter().map(|said| (said.blueprint.name.clone(), said));
@@ -169,6 +177,7 @@ impl Saying<'_> {
     fn all(
         &self,
         (stacks, homes): (&[&Stack], &Homes<'_>),
+        adoptions: &[Adoption],
         (broken, was_broken): (&BTreeSet<String>, &BTreeSet<String>),
     ) -> Vec<Said> {
         let is_of_branch = |stack: &&Arc<StackCode>| {
@@ -176,19 +185,19 @@ impl Saying<'_> {
             branch.is_none_or(|branch| branch == self.place.branch)
         };
         let blocks: Vec<&Arc<StackCode>> = self.code.stacks().iter().filter(is_of_branch).collect();
-        let spoken_of: HashSet<&str> = blocks.iter().map(|stack| stack.spacelift_id()).collect();
-        let roots: HashSet<&str> = blocks.iter().map(|stack| stack.root()).collect();
+        let home = |stack: &Stack| homes.of(stack, self.code).to_owned();
+        let taken = Taken::new((self.place, &blocks), stacks, adoptions, home);
         // A file that cannot be read spoke of these before, wherever their code is.
         let unread = self.known.values().filter(|known| known.is_among(was_broken));
         let unread: HashSet<&str> = unread.map(|known| known.path.as_str()).collect();
         // Stacks of the account that run where there is code, and of which no block speaks.
         let plain = stacks.iter().filter_map(|stack| {
             let root = homes.of(stack, self.code);
+            let has_its_place = root == stack.project_root.as_str() || homes.was_plain(&stack.id);
             let is_plain = self.code.has_code(root)
-                && !roots.contains(root)
+                && !taken.has(&stack.id, (root, has_its_place))
                 && !broken.contains(root)
-                && !unread.contains(root)
-                && !spoken_of.contains(stack.id.as_str());
+                && !unread.contains(root);
             is_plain.then(|| self.plain(stack, root))
         });
         blocks.iter().map(|stack| self.block(stack)).chain(plain).collect()
@@ -244,6 +253,17 @@ impl Saying<'_> {
         let known = known.filter(|known| known.is_like(&blueprint)).map(|&known| known.clone());
         Said { stack, root, blueprint: known.unwrap_or(blueprint) }
     }
+}
+
+/// The folders in which something was said before and nobody can tell whether it still is.
+fn hidden(
+    code: &Repository,
+    known: &HashMap<(&str, &str), &Arc<Blueprint>>,
+    moved: &BTreeMap<String, String>,
+) -> BTreeSet<String> {
+    let folders = known.values().map(|it| it.said_in.as_ref().unwrap_or(&it.path));
+    let there = folders.filter(|folder| !moved.contains_key(*folder));
+    there.filter(|folder| code.is_out_of_sight(folder)).cloned().collect()
 }
 
 /// The blueprints of a branch by folder and name.

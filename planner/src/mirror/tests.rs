@@ -24,6 +24,7 @@ use crate::{
 };
 
 mod overlapping;
+mod shared;
 
 /// Mirrors of a work repository, beside an account of these stacks.
 struct Desk {

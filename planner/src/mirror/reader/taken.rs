@@ -1,0 +1,75 @@
+//! Which stacks have their code from a block of a `stackly.hcl`, and not because they run where it is.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use code::StackCode;
+use contracts::StackId;
+
+use super::Place;
+use crate::{
+    blueprint::Adoption,
+    catalogue::{Stack, is_same_repository},
+};
+
+/// The blocks of a branch, by whose they are or can be.
+pub(super) struct Taken<'a> {
+    /// Stacks that a block names, or that a person gave to one.
+    spoken_of: HashSet<&'a str>,
+    by_root: HashMap<&'a str, Vec<&'a StackCode>>,
+    /// Folders in which one block names nobody and one stack is not spoken of: they belong together.
+    pairs: HashSet<String>,
+}
+
+impl<'a> Taken<'a> {
+    /// `home` tells where the code of a stack is.
+    pub(super) fn new(
+        (place, blocks): (Place<'_>, &[&'a Arc<StackCode>]),
+        stacks: &[&'a Stack],
+        adoptions: &'a [Adoption],
+        home: impl Fn(&Stack) -> String,
+    ) -> Self {
+        let is_here = |adoption: &&Adoption| {
+            adoption.branch == place.branch
+                && is_same_repository(&adoption.repository, place.repository)
+        };
+        let given: HashMap<(&str, &str), &str> = adoptions
+            .iter()
+            .filter(is_here)
+            .map(|it| ((it.path.as_str(), it.name.as_str()), it.stack.as_str()))
+            .collect();
+        let ids: HashSet<&str> = stacks.iter().map(|stack| stack.id.as_str()).collect();
+        let mut spoken_of = HashSet::new();
+        let mut by_root: HashMap<&str, Vec<&StackCode>> = HashMap::new();
+        let mut free: HashMap<String, usize> = HashMap::new();
+        for &block in blocks {
+            by_root.entry(block.root()).or_default().push(block);
+            spoken_of.insert(block.spacelift_id());
+            let names_one = block.settings.spacelift.stack.is_some();
+            let of = given.get(&(block.root(), block.name.as_str())).filter(|_| !names_one);
+            spoken_of.extend(of);
+            if !names_one && of.is_none() && !ids.contains(block.name.as_str()) {
+                *free.entry(block.root().to_owned()).or_default() += 1;
+            }
+        }
+        let mut unspoken: HashMap<String, usize> = HashMap::new();
+        for stack in stacks.iter().filter(|stack| !spoken_of.contains(stack.id.as_str())) {
+            *unspoken.entry(home(stack)).or_default() += 1;
+        }
+        unspoken.retain(|folder, count| *count == 1 && free.get(folder) == Some(&1));
+        Self { spoken_of, by_root, pairs: unspoken.into_keys().collect() }
+    }
+
+    /// Whether a stack has its code from a block, and not because it runs in a folder. Where its code
+    /// came to from elsewhere, any block may be its own.
+    pub(super) fn has(&self, stack: &StackId, (folder, is_its_place): (&str, bool)) -> bool {
+        if self.spoken_of.contains(stack.as_str()) || self.pairs.contains(folder) {
+            return true;
+        }
+        let there = self.by_root.get(folder).map_or(&[][..], Vec::as_slice);
+        // No two in a folder have one name.
+        !(is_its_place || there.is_empty()) || there.iter().any(|it| it.name == stack.as_str())
+    }
+}
