@@ -9,7 +9,7 @@ use gix::{
     remote::{Direction, fetch::Tags},
 };
 
-use crate::{Error, Mirror, permissions};
+use crate::{Error, Mirror, locks, permissions};
 
 /// Where branches are kept.
 const OURS: &str = "refs/remotes/origin/";
@@ -31,6 +31,7 @@ impl Mirror {
 
     fn fetch_once(&self, also: &[String], interrupt: &AtomicBool) -> Result<(), Error> {
         let repository = self.open_or_make()?;
+        locks::take_away_old(&self.folder);
         let url = &self.origin.url;
         let header = self.origin.access.header(url)?;
         let named = also.iter().map(|name| match name.strip_prefix("refs/") {

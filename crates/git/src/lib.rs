@@ -4,6 +4,7 @@ mod access;
 mod compare;
 mod error;
 mod fetch;
+mod locks;
 mod snapshot;
 
 use std::path::{Path, PathBuf};

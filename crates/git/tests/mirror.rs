@@ -185,6 +185,28 @@ fn a_branch_that_is_deleted_is_no_more_and_leaves_room_for_others() {
 }
 
 #[test]
+fn a_lock_that_a_killed_process_left_behind_is_taken_away_and_that_of_another_one_is_not() {
+    let repository = Repository::new();
+    repository.write("a.tf", "a").commit("first");
+    let mirror = repository.mirror();
+    fetch(&mirror);
+    repository.write("a.tf", "b").commit("second");
+    let locks = ["packed-refs.lock", "refs/remotes/origin/main.lock"];
+    for lock in locks.map(|lock| mirror.folder().join(lock)) {
+        fs::create_dir_all(lock.parent().unwrap()).unwrap();
+        fs::write(&lock, "").unwrap();
+        mirror.fetch(&[], &AtomicBool::new(false)).unwrap_err();
+        assert!(lock.exists(), "it may be held");
+
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(600);
+        fs::File::options().write(true).open(&lock).unwrap().set_modified(old).unwrap();
+        fetch(&mirror);
+        assert!(!lock.exists());
+        repository.write("a.tf", &lock.display().to_string()).commit("another");
+    }
+}
+
+#[test]
 fn a_snapshot_lists_files_and_reads_them_but_follows_nothing() {
     let repository = Repository::new();
     std::os::unix::fs::symlink("/etc/passwd", repository.work().join("link.tf")).unwrap();
