@@ -284,7 +284,10 @@ impl Memory {
     /// Keeps a change that the mirror did not show, until it can be read.
     pub fn keep_unread(&mut self, waiting: Waiting) {
         let (kind, change) = (waiting.wish.kind(), waiting.wish.change());
-        if waiting.looks >= LOOKS_MAX || waiting.wish.said().is_some() {
+        let proposal = change.pull_request.and_then(|number| self.proposal(number));
+        // What was pushed over is nothing that anybody waits for, and may be nowhere any more.
+        let is_past = proposal.is_some_and(|known| known.head != change.commit);
+        if waiting.looks >= LOOKS_MAX || waiting.wish.said().is_some() || is_past {
             return;
         }
         self.unread.retain(|unread| !unread.wish.is_in_line_with(kind, change));

@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, CommitSha,
     chain::ChainKind,
-    change::{Change, ChangePushed, Paths},
+    change::{Change, ChangeProposed, ChangePushed, Paths},
 };
 use uuid::Uuid;
 
@@ -135,6 +135,21 @@ fn many_previews_and_other_branches_leave_the_heads_of_a_branch_alone() {
 }
 
 #[test]
+fn what_was_pushed_over_before_it_could_be_read_is_not_kept_for_later() {
+    let unread = |memory: &mut Memory, commit: &str| {
+        let change = Change { pull_request: Some(7), ..head(commit, "before") };
+        let wish = Wish::Proposed(proposed(change));
+        memory.keep_unread(Waiting { wish, ..waiting(1, 10) });
+        memory.unread.len()
+    };
+    let mut memory = Memory::default();
+    let change = Change { pull_request: Some(7), ..head("new", "before") };
+    memory.note_open(&proposed(change), at(10));
+    assert_eq!(unread(&mut memory, "old"), 0);
+    assert_eq!(unread(&mut memory, "new"), 1);
+}
+
+#[test]
 fn the_head_that_pushes_are_compared_with_is_not_forgotten() {
     let mut memory = remembering(&[("base", chain(1))]);
     for n in 0..2 * REMEMBERED {
@@ -149,6 +164,10 @@ fn the_head_that_pushes_are_compared_with_is_not_forgotten() {
 fn a_repository_has_one_key_in_any_case() {
     assert_eq!(key("Acme/Infra"), key("acme/infra"));
     assert_ne!(key("acme/infra"), key("acme/infra2"));
+}
+
+fn proposed(change: Change) -> ChangeProposed {
+    ChangeProposed { change, paths: Paths::Unknown, fork: false, updated_at: None }
 }
 
 fn at(seconds: i64) -> DateTime<Utc> {

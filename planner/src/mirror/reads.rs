@@ -17,6 +17,9 @@ use crate::{
 
 /// For how long one attempt waits. What takes longer goes on, and the next attempt finds it.
 const ATTEMPT: Duration = Duration::from_secs(2);
+/// For how long a commit is asked for that the origin does not have: hosts tell of some a moment
+/// before they give them, and one that a forced push took back never comes.
+const MISSING_PATIENCE: Duration = Duration::from_secs(5);
 /// The pause before the next attempt.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -44,14 +47,11 @@ impl Performer for Reads {
             Err(trouble) => trouble,
         };
         let shelf = &self.mirrors.shelf;
-        let patience = match &trouble {
-            Trouble::Slow => self.mirrors.patience,
-            // It was waited for already, and most likely nothing has changed.
-            Trouble::Failed(error) if is_lasting(error) || shelf.is_away(&call.repository) => {
-                Duration::ZERO
-            }
-            Trouble::Failed(_) => self.mirrors.patience,
-        };
+        if trouble.is_missing() {
+            // Whoever says so was there to be asked.
+            shelf.note_there(&call.repository);
+        }
+        let patience = trouble.patience(self.mirrors.patience, shelf.is_away(&call.repository));
         let text = match &trouble {
             Trouble::Slow => format!("the mirror cannot give {what}: it is still being fetched"),
             Trouble::Failed(error) => format!("the mirror cannot give {what}: {error:#}"),
@@ -62,7 +62,9 @@ impl Performer for Reads {
         }
         if let Trouble::Failed(_) = trouble {
             tracing::warn!(repository = call.repository, reason = why.text, "no mirror");
-            shelf.note_away(&call.repository, why.clone());
+            if !trouble.is_missing() {
+                shelf.note_away(&call.repository, why.clone());
+            }
         }
         drop(self.under_way.take(claim.id));
         Performed::Done(Input::Read(Arc::new(Reading::failed(call, why))))
@@ -107,6 +109,25 @@ enum Trouble {
     Failed(anyhow::Error),
 }
 
+impl Trouble {
+    /// Whether the origin was asked and does not have the commit.
+    fn is_missing(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        matches!(error.downcast_ref(), Some(git::Error::Missing { .. }))
+    }
+
+    /// For how long it is tried again; `usual` is how long where nothing else is known.
+    fn patience(&self, usual: Duration, is_away: bool) -> Duration {
+        match self {
+            Self::Slow => usual,
+            // It was waited for already, and most likely nothing has changed.
+            Self::Failed(error) if is_lasting(error) || is_away => Duration::ZERO,
+            Self::Failed(_) if self.is_missing() => usual.min(MISSING_PATIENCE),
+            Self::Failed(_) => usual,
+        }
+    }
+}
+
 impl Reads {
     pub(crate) fn new(mirrors: Arc<Mirrors>, validator: Validator) -> Self {
         Self { mirrors, validator, under_way: UnderWay::default() }
@@ -116,5 +137,25 @@ impl Reads {
         let reading = self.mirrors.clone().read(call);
         let in_time = self.under_way.wait((id, ATTEMPT), reading).await.ok_or(Trouble::Slow)?;
         in_time.context("reading it panicked").flatten().map_err(Trouble::Failed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{MISSING_PATIENCE, Trouble};
+
+    #[test]
+    fn a_commit_that_is_nowhere_is_not_waited_for_as_long_as_an_origin_that_is_away() {
+        let usual = Duration::from_secs(60);
+        let missing = git::Error::Missing { commit: "c0ffee".to_owned() };
+        let missing = Trouble::Failed(anyhow::Error::from(missing).context("a look at it"));
+        assert!(missing.is_missing());
+        assert_eq!(missing.patience(usual, false), MISSING_PATIENCE);
+        let away = Trouble::Failed(anyhow::anyhow!("no route to host"));
+        assert!(!away.is_missing());
+        assert_eq!(away.patience(usual, false), usual);
+        assert_eq!(away.patience(usual, true), Duration::ZERO);
     }
 }
