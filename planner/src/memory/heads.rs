@@ -10,8 +10,12 @@ use serde::{Deserialize, Serialize};
 pub(super) const REMEMBERED: usize = 64;
 /// How many heads of a pull request are.
 const REMEMBERED_PROPOSED: usize = 8;
-/// How many heads of one repository are, those of what is proposed first to be forgotten.
+/// How many heads of one repository are.
 const REMEMBERED_ALL: usize = 512;
+/// How many of them are kept of what is proposed, whatever branches there are.
+const REMEMBERED_ALL_PROPOSED: usize = 256;
+/// What the names of tags begin with. They are many, and each is pushed once.
+const TAGS: &str = "refs/tags/";
 
 /// The heads of one repository, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -66,6 +70,14 @@ impl Head {
         self.kind == kind
             && self.branch == change.branch
             && self.pull_request == change.pull_request
+    }
+
+    /// Whether both are of one branch, of one pull request, or of tags.
+    fn is_beside(&self, other: &Self) -> bool {
+        let are_tags = self.branch.starts_with(TAGS) && other.branch.starts_with(TAGS);
+        self.kind == other.kind
+            && self.pull_request == other.pull_request
+            && (self.branch == other.branch || are_tags)
     }
 
     fn is_settled(&self) -> bool {
@@ -132,16 +144,18 @@ impl Heads {
 
     /// Remembers a head and what followed from it.
     pub(super) fn remember(&mut self, kind: ChainKind, change: &Change, followed: Followed<'_>) {
-        self.0.push_back(head(kind, change, followed));
-        self.forget_old(kind, change);
+        let head = head(kind, change, followed);
+        self.0.push_back(head.clone());
+        self.forget_old(&head);
     }
 
     /// Remembers a head that others overtook: it is not the newest.
     pub(super) fn remember_late(&mut self, kind: ChainKind, change: &Change, chain: ChainId) {
         let followed = Followed { chain: Some(chain), ..Followed::default() };
         let first = self.0.iter().position(|head| head.is_of(kind, change));
-        self.0.insert(first.unwrap_or_default(), head(kind, change, followed));
-        self.forget_old(kind, change);
+        let head = head(kind, change, followed);
+        self.0.insert(first.unwrap_or_default(), head.clone());
+        self.forget_old(&head);
     }
 
     /// Forgets all heads of a branch or a tag.
@@ -176,30 +190,46 @@ impl Heads {
         let followed = Followed { is_settled: true, ..Followed::default() };
         let first = self.0.iter().position(|head| head.is_of(kind, change));
         let at = first.unwrap_or(self.0.len());
-        self.0.insert(at, head(kind, &base, followed));
-        self.forget_old(kind, change);
+        let head = head(kind, &base, followed);
+        self.0.insert(at, head.clone());
+        self.forget_old(&head);
     }
 
-    /// Forgets the oldest heads, but not the one up to which everything of the branch was looked at.
-    fn forget_old(&mut self, kind: ChainKind, change: &Change) {
-        let most = match change.pull_request {
+    /// Forgets the oldest heads beside a new one, but not the one up to which everything of the
+    /// branch was looked at.
+    fn forget_old(&mut self, new: &Head) {
+        let most = match new.pull_request {
             Some(_) => REMEMBERED_PROPOSED,
             None => REMEMBERED,
         };
-        let is_of = |head: &Head| head.is_of(kind, change);
-        let settled = self.0.iter().rposition(|head| is_of(head) && head.is_settled());
-        let count = self.0.iter().filter(|head| is_of(head)).count();
+        let settled = self.0.iter().rposition(|head| head.is_beside(new) && head.is_settled());
+        let count = self.0.iter().filter(|head| head.is_beside(new)).count();
         let (mut at, mut left) = (0, count.saturating_sub(most));
         self.0.retain(|head| {
-            let goes = left > 0 && is_of(head) && Some(at) != settled;
+            let goes = left > 0 && head.is_beside(new) && Some(at) != settled;
             at += 1;
             left -= usize::from(goes);
             !goes
         });
         while self.0.len() > REMEMBERED_ALL {
-            let proposed = self.0.iter().position(|head| head.kind == ChainKind::Preview);
-            self.0.remove(proposed.unwrap_or_default());
+            self.0.remove(self.least());
         }
+    }
+
+    /// The head that is missed least: the oldest that is proposed, if there are many of these; else
+    /// the oldest of a branch that is known without it.
+    fn least(&self) -> usize {
+        let is_proposed = |head: &&Head| head.kind == ChainKind::Preview;
+        let proposed = self.0.iter().position(|head| is_proposed(&head));
+        if self.0.iter().filter(is_proposed).count() > REMEMBERED_ALL_PROPOSED {
+            return proposed.unwrap_or_default();
+        }
+        let is_past = |(at, head): (usize, &Head)| {
+            let mut later = self.0.iter().skip(at + 1);
+            !is_proposed(&head) && later.any(|it| it.is_beside(head) && it.is_settled())
+        };
+        let past = self.0.iter().enumerate().position(is_past);
+        past.or(proposed).unwrap_or_default()
     }
 }
 

@@ -135,6 +135,25 @@ fn many_previews_and_other_branches_leave_the_heads_of_a_branch_alone() {
 }
 
 #[test]
+fn many_tags_and_branches_leave_the_newest_previews_alone() {
+    let mut memory = Memory::default();
+    let followed = Followed { chain: chain(1), since: None, is_settled: true };
+    let proposed = Change { pull_request: Some(7), ..head("p", "before") };
+    memory.remember(ChainKind::Preview, &proposed, followed);
+    for n in 0..1_000 {
+        let branch = format!("refs/tags/v{n}");
+        let tag = Change { branch, ..head(&n.to_string(), "before") };
+        memory.remember(ChainKind::Deploy, &tag, followed);
+        let branch = format!("release-{}", n % 12);
+        let branch = Change { branch, ..head(&n.to_string(), "before") };
+        memory.remember(ChainKind::Deploy, &branch, followed);
+    }
+    assert_eq!(memory.planned_already(ChainKind::Preview, &proposed), chain(1));
+    let last = Change { branch: "refs/tags/v999".to_owned(), ..head("999", "before") };
+    assert_eq!(planned(&memory, &last), chain(1));
+}
+
+#[test]
 fn what_was_pushed_over_before_it_could_be_read_is_not_kept_for_later() {
     let unread = |memory: &mut Memory, commit: &str| {
         let change = Change { pull_request: Some(7), ..head(commit, "before") };
