@@ -102,9 +102,9 @@ impl Mirrors {
         unpushed: Option<Unpushed>,
     ) -> anyhow::Result<Reading> {
         let mut kept = self.lock(&call.repository).lock_owned().await;
-        let (known, before) = self.registered(&call, &mut kept).await?;
+        let (Snapshot { known, as_of }, before) = self.registered(&call, &mut kept).await?;
         if let Some(reading) = of_nobody(&call, &known, &before) {
-            return Ok(reading);
+            return Ok(Reading { as_of: Some(as_of), ..reading });
         }
         let newest = tables::commit_read(&self.pool, (&call.repository, &call.branch)).await?;
         let version = tables::next_version(&self.pool).await?;
@@ -113,13 +113,18 @@ impl Mirrors {
             let look = self.look((&call, newest.as_deref()), &mut kept)?;
             self.shelf.note_there(&call.repository);
             // It may have taken so long that code which left another branch meanwhile comes to this one.
-            let (known, before) = runtime.block_on(self.registered(&call, &mut kept))?;
-            let Some(look) = look else { return Ok(without_branch(call, &known, &before)) };
+            let (Snapshot { known, as_of }, before) =
+                runtime.block_on(self.registered(&call, &mut kept))?;
+            let as_of = Some(as_of);
+            let Some(look) = look else {
+                return Ok(Reading { as_of, ..without_branch(call, &known, &before) });
+            };
             let seen = match unpushed {
                 Some(unpushed) => (look.with(&unpushed), unpushed),
                 None => (look, Unpushed::default()),
             };
             let reading = reckon((&call, seen), &mut kept, &before, &known, version);
+            let reading = Reading { as_of, ..reading };
             if let Some(commit) = reading.registration.as_ref().and_then(|it| it.commit.clone())
                 && !call.on_head
             {
@@ -164,7 +169,7 @@ impl Mirrors {
         &self,
         Call { repository, branch, .. }: &Call,
         kept: &mut Kept,
-    ) -> anyhow::Result<(Arc<Known>, Registered)> {
+    ) -> anyhow::Result<(Snapshot, Registered)> {
         let version = tables::versions(&self.pool).await?;
         // How stacks are registered goes with what code and people say of them.
         let is_current = |it: &Snapshot| it.known.catalogue.version() == version.0;
@@ -173,7 +178,7 @@ impl Mirrors {
         }
         let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
         let read = kept.states.of(version, branch).filter(|_| is_current(&snapshot));
-        let known = snapshot.known;
+        let known = &snapshot.known;
         let states = match read {
             Some(states) => states,
             None => {
@@ -189,7 +194,7 @@ impl Mirrors {
         let blueprints = known.catalogue.blueprints().iter();
         let blueprints = blueprints.filter(|it| it.is_of(repository, branch)).cloned().collect();
         let broken = known.catalogue.read().broken(repository, branch).cloned();
-        Ok((known, Registered { states, blueprints, broken }))
+        Ok((snapshot, Registered { states, blueprints, broken }))
     }
 
     /// Reads a commit as it would be read if it were pushed.
@@ -290,6 +295,7 @@ fn reckon(
         paths,
         history,
         known: Some(known),
+        as_of: None,
         before: Some(was),
         registration,
         by_code,

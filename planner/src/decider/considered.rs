@@ -67,7 +67,12 @@ impl Planner {
             memory.wait(seen(waiting, reading), now);
             return (Vec::new(), None);
         };
-        let known = reading.and_then(|reading| reading.known.clone()).unwrap_or(known);
+        let read = reading.and_then(|reading| Some((reading.known.clone()?, reading.as_of)));
+        // What was read is as old as what it was made of, which another replica may have known.
+        let (known, as_of) = match read {
+            Some((read, at)) => (read, at.unwrap_or(as_of)),
+            None => (known, as_of),
+        };
         let is_stale = as_of < waiting.since;
         if waiting.wish.is_tag() {
             return of_tag(memory, waiting, (&known, is_stale), now);

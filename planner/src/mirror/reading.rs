@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Code, CommitSha, Reason, StackId,
     chain::ChainKind,
@@ -30,6 +31,8 @@ pub struct Reading {
     pub history: History,
     /// Catalogue and graph with the code that was read.
     pub known: Option<Arc<Known>>,
+    /// When the account was read that these were made of.
+    pub as_of: Option<DateTime<Utc>>,
     /// The same without it, as it was before.
     pub before: Option<Arc<Known>>,
     /// What changes in the register; nothing for a pull request.
@@ -61,6 +64,7 @@ impl Reading {
             paths: Paths::Unknown,
             history: History::Forward,
             known: None,
+            as_of: None,
             before: None,
             registration: None,
             by_code: Vec::new(),

@@ -1,5 +1,6 @@
 //! What follows from what the mirror shows, or cannot show.
 
+use chrono::DateTime;
 use contracts::{Code, Reason};
 
 use super::{
@@ -48,6 +49,26 @@ fn what_cannot_be_decided_upon_is_refused_and_the_next_push_goes_on() {
     let second = call(&decision);
     assert_eq!(second.commit, Some("two".into()));
     assert_eq!(second.before.settled, Some("zero".into()), "with what the first one changed");
+}
+
+#[test]
+fn what_an_older_reading_of_the_account_says_is_touched_by_nothing_waits_for_a_newer_one() {
+    let (planner, mut memory) = (reading_code(), Memory::default());
+    let looked_at = call(&decide(&planner, &mut memory, &pushed(1, "one", "zero")));
+    let known = planner.shelf.snapshot().map(|snapshot| snapshot.known);
+    let nothing = Reason::new(Code::GitUnavailable, "nothing");
+    let paths = Paths::All(vec!["new/main.tf".to_owned()]);
+    let reading = Reading { trouble: None, paths, known, ..Reading::failed(looked_at, nothing) };
+    let as_of = DateTime::from_timestamp(5, 0);
+    let older = Arc::new(Reading { as_of, ..reading.clone() });
+
+    let decision = decide(&planner, &mut memory, &event(2, 10, Input::Read(older)));
+    assert_eq!((codes(&decision), memory.waiting()), (vec![], 1));
+
+    let mut memory = Memory::default();
+    decide(&planner, &mut memory, &pushed(1, "one", "zero"));
+    let decision = decide(&planner, &mut memory, &event(2, 10, Input::Read(Arc::new(reading))));
+    assert_eq!(codes(&decision), ["nothing_touched"]);
 }
 
 #[test]
