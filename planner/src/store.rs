@@ -44,6 +44,8 @@ pub struct Head {
     pub trouble: Option<String>,
     /// Equal as long as the account says the same.
     pub digest: Option<Uuid>,
+    /// How often it said something else than before.
+    pub changes: i64,
     /// Up to where the audit trail was seen; none if it cannot be read.
     pub trail: Option<Mark>,
     /// When it was looked at.
@@ -162,15 +164,18 @@ pub async fn note_drift_seen(pool: &PgPool, until: DateTime<Utc>) -> Result<(), 
 
 /// Which version is stored, and how fresh it is.
 pub async fn head(pool: &PgPool) -> Result<Head, sqlx::Error> {
-    let row = sqlx::query("select version, as_of, trouble, digest, trail, trail_at from catalogue")
-        .fetch_one(pool)
-        .await?;
+    let row = sqlx::query(
+        "select version, as_of, trouble, digest, changes, trail, trail_at from catalogue",
+    )
+    .fetch_one(pool)
+    .await?;
     let trail: Option<Json<Mark>> = row.try_get("trail")?;
     Ok(Head {
         version: row.try_get("version")?,
         as_of: row.try_get("as_of")?,
         trouble: row.try_get("trouble")?,
         digest: row.try_get("digest")?,
+        changes: row.try_get("changes")?,
         trail: trail.map(|Json(mark)| mark),
         trail_at: row.try_get("trail_at")?,
     })

@@ -23,6 +23,8 @@ const RETRY_SECONDS: i64 = 300;
 pub struct Surveyed {
     /// The state of the account.
     pub digest: Uuid,
+    /// How often it had changed.
+    pub changes: i64,
     /// The number of the graph.
     pub version: i64,
     /// When what could not be read was tried again: each round has [`RETRY_SECONDS`].
@@ -30,9 +32,10 @@ pub struct Surveyed {
 }
 
 impl Reader {
-    /// Has the code of every branch that stacks track read, once for each state of the account:
-    /// so that it is known before the first push, and follows what the account changes. What could
-    /// not be read is tried again now and then, and at every start. Readings of two branches at once
+    /// Has the code of every branch that stacks track read, once for each change of the account, also
+    /// if that says then what it said once before: so that it is known before the first push, and
+    /// follows what the account changes. What could not be read is tried again now and then, and what
+    /// never was, at every start. Readings of two branches at once
     /// know nothing of each other: whatever the one gives to a stack that the other has left is read
     /// again as soon as both are stored.
     pub(super) async fn survey(&self, head: &Head) -> anyhow::Result<()> {
@@ -41,7 +44,8 @@ impl Reader {
         };
         let catalogue = &snapshot.known.catalogue;
         let (version, round) = (catalogue.version(), Utc::now().timestamp() / RETRY_SECONDS);
-        let (before, now) = (self.shelf.surveyed(), Surveyed { digest, version, round });
+        let changes = head.changes;
+        let (before, now) = (self.shelf.surveyed(), Surveyed { digest, changes, version, round });
         if before == Some(now) {
             return Ok(());
         }
@@ -52,13 +56,14 @@ impl Reader {
         self.have_read(&due, &format!("{digest}/{}/{round}", self.shelf.life())).await?;
         let unregistered = unregistered(&self.pool, catalogue).await?;
         self.have_read(&each(&unregistered), &format!("{version}/{round}")).await?;
-        if before.is_none_or(|before| before.digest != digest) {
+        let state = (digest, changes);
+        if before.is_none_or(|before| (before.digest, before.changes) != state) {
             let in_use = tables::branches_in_use(&self.pool).await?;
             let in_use = each(&in_use).into_iter();
             // So that the last stack of a branch is retired as well when the account has it no more.
             let left = in_use.filter(|branch| !catalogue.tracks(branch.0, branch.1));
             let all: Vec<_> = others.into_iter().chain(left).collect();
-            self.have_read(&all, &digest.to_string()).await?;
+            self.have_read(&all, &format!("{digest}/{changes}")).await?;
         }
         self.shelf.note_surveyed(now);
         Ok(())

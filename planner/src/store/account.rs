@@ -110,8 +110,8 @@ impl Reading {
     }
 
     /// Stores what was read, with what is to be told of it, and how the audit trail stood before. The
-    /// version rises only if a stack changed; true if one did. Nobody reads again before `not_before`. Where `reads_code`, the
-    /// code of a stack tells when that is gone. None if another replica has the right by now: what
+    /// version rises only if a stack changed; true if one did. Nobody reads again before
+    /// `not_before`. Where `reads_code`, the code of a stack tells when that is gone. None if another replica has the right by now: what
     /// it reads is newer, and nothing is stored.
     pub async fn succeeded(
         self,
@@ -156,6 +156,7 @@ impl Reading {
             "update catalogue set as_of = $1, digest = $2, not_before = $3, reader = null,
                  trouble = case when $5 or trouble_with_some then null else trouble end,
                  version = case when $4 then nextval('graph_versions') else version end,
+                 changes = changes + $4::int,
                  trail = case when $6::timestamptz is null then trail else $7 end,
                  trail_at = coalesce($6, trail_at)",
         )

@@ -87,8 +87,15 @@ fn account() -> Vec<Stack> {
 async fn what_was_read_is_found_again_as_it_was() {
     let store = database().await;
     assert!(load(store.pool()).await.unwrap().is_none());
-    let none =
-        Head { version: 0, as_of: None, trouble: None, digest: None, trail: None, trail_at: None };
+    let none = Head {
+        version: 0,
+        as_of: None,
+        trouble: None,
+        digest: None,
+        changes: 0,
+        trail: None,
+        trail_at: None,
+    };
     assert_eq!(head(store.pool()).await.unwrap(), none);
 
     assert!(read(&store, account(), 10).await);
@@ -116,6 +123,12 @@ async fn the_version_rises_only_when_a_stack_changes() {
     assert!(read(&store, Vec::new(), 40).await, "an account may become empty");
     let stored = load(store.pool()).await.unwrap().unwrap();
     assert_eq!((stored.version, stored.stacks), (3, Vec::new()));
+
+    let before = head(store.pool()).await.unwrap();
+    assert!(read(&store, account(), 50).await && read(&store, Vec::new(), 60).await);
+    let after = head(store.pool()).await.unwrap();
+    assert_eq!(after.digest, before.digest, "it says again what it said");
+    assert_eq!((before.changes, after.changes), (3, 5));
 }
 
 /// What is still to be told, as `event stack`.
