@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::document::File;
+use crate::{document::File, pattern::Pattern};
 
 /// What the file is called, for people; no file of a folder can be called so.
 pub const FILE: &str = "(stackly stop)";
@@ -56,6 +56,19 @@ impl Stop {
         }
     }
 
+    /// The command that ends it.
+    pub fn ended_by(&self) -> String {
+        let labels = self.labels.iter().map(|label| format!(" --label {}", typed(label)));
+        format!("stackly go{}", labels.collect::<String>())
+    }
+
+    /// Whether it is about a stack with these labels.
+    pub fn is_about<'a>(&self, labels: impl IntoIterator<Item = &'a str>) -> bool {
+        let patterns: Vec<Pattern> = self.labels.iter().map(Pattern::new).collect();
+        let is_meant = |label| patterns.iter().any(|pattern| pattern.matches(label));
+        patterns.is_empty() || labels.into_iter().any(is_meant)
+    }
+
     fn happened_at(&self) -> DateTime<Utc> {
         self.ended.as_ref().map_or(self.at, |end| end.at)
     }
@@ -98,7 +111,8 @@ pub fn news(stops: &[Stop]) -> Option<String> {
 
 fn block(stop: &Stop) -> String {
     let since = stop.at.format("%Y-%m-%d %H:%M UTC");
-    let reason = format!("{} ({}, since {since}; `stackly go` ends it)", stop.reason, stop.by);
+    let ended_by = stop.ended_by();
+    let reason = format!("{} ({}, since {since}; `{ended_by}` ends it)", stop.reason, stop.by);
     let labels: Vec<String> = stop.labels.iter().map(|label| quoted(label)).collect();
     let scope = match labels.is_empty() {
         true => String::new(),
@@ -106,6 +120,15 @@ fn block(stop: &Stop) -> String {
     };
     let name = stop.id.simple();
     format!("stop \"line-{name}\" {{\n  reason = {}\n{scope}}}\n", quoted(&reason))
+}
+
+/// A word as a shell takes it for one.
+fn typed(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:/@=+,".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
 }
 
 /// A text of HCL that means these characters and nothing else.

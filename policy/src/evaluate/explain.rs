@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Case, Verdict,
+    Ask, Case, Verdict,
     facts::Facts,
     judge,
     said::Said,
@@ -54,8 +54,16 @@ pub fn explain(set: &PolicySet, case: &Case<'_>) -> Vec<Line> {
 fn alone<'a>(set: &'a PolicySet, case: &Case<'a>, facts: &Facts<'_>, asked: Asked<'a>) -> String {
     let mut said = Said::new(set, case);
     said.fates.is_muted = !matches!(asked.rule, Rule::Deregistration { .. });
+    let (title, about) = (asked.policy.title(), asked.about.to_string());
     said.hear(asked, facts);
     let verdict = said.verdict(&super::glass::Glass::Whole);
+    if let Some(Ask { on_silence, .. }) = verdict.ask {
+        // Nobody is asked by explaining, and while something else holds it, nobody was.
+        let silence = on_silence.as_str();
+        return format!(
+            "{title} is asked about {about} once nothing else holds it; silence means {silence}"
+        );
+    }
     let texts: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
     texts.join("; ")
 }

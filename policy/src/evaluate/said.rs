@@ -331,9 +331,13 @@ impl<'a> Said<'a> {
         // What is missing before what is there.
         reasons.append(&mut self.undecided);
         let (met, unmet): (Vec<_>, Vec<_>) = self.standings.iter().partition(|one| one.is_met());
-        reasons.extend(unmet.into_iter().chain(met).map(Standing::reason));
+        let is_missing = |reason: &Reason| reason.code == Code::WaitingForHook;
+        let (asked, answered): (Vec<_>, Vec<_>) = of_hooks.into_iter().partition(is_missing);
+        reasons.extend(unmet.into_iter().map(Standing::reason));
+        reasons.extend(asked);
+        reasons.extend(met.into_iter().map(Standing::reason));
         reasons.extend(self.standings.iter().filter_map(Standing::urge));
-        reasons.extend(of_hooks);
+        reasons.extend(answered);
         if reasons.is_empty() {
             let names: Vec<&str> = self.spoke.iter().map(|policy| policy.name.as_str()).collect();
             let text = match names.as_slice() {

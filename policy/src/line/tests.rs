@@ -23,9 +23,12 @@ fn stop(labels: &[&str], reason: &str) -> Stop {
 
 #[test]
 fn what_is_stopped_holds_with_who_and_why_and_what_is_not_goes_on() {
-    for (labels, holds) in
-        [(&["env:prod"][..], true), (&[], true), (&["env:dev"], false), (&["x", "env:*"], true)]
-    {
+    for (labels, holds, command) in [
+        (&["env:prod"][..], true, "stackly go --label env:prod"),
+        (&[], true, "stackly go"),
+        (&["env:dev"], false, ""),
+        (&["x", "env:*"], true, "stackly go --label x --label 'env:*'"),
+    ] {
         let file = file(&[stop(labels, "4711: \"${quoted}\" \\ %{and}\nmore")]).unwrap();
         let set = read(&[file]).unwrap_or_else(|faults| panic!("{faults}"));
         for moment in [Moment::BeforePlan, Moment::BeforeApply] {
@@ -35,9 +38,11 @@ fn what_is_stopped_holds_with_who_and_why_and_what_is_not_goes_on() {
             if holds {
                 let reason = &verdict.reasons[0];
                 assert_eq!(reason.code, Code::LineStopped);
-                let said = "4711: \"${quoted}\" \\ %{and} more (ann, since 2026-11-20 11:00 UTC; \
-                            `stackly go` ends it)";
-                assert!(reason.text.contains(said), "{}", reason.text);
+                let said = format!(
+                    "4711: \"${{quoted}}\" \\ %{{and}} more (ann, since 2026-11-20 11:00 UTC; \
+                     `{command}` ends it)"
+                );
+                assert!(reason.text.contains(&said), "{}", reason.text);
             }
         }
     }
@@ -56,4 +61,14 @@ fn what_has_ended_holds_nothing_and_the_newest_word_is_told() {
     );
     assert_eq!(news(&[open]).unwrap(), "ann stopped the line for what is labelled a: first");
     assert_eq!(settled(vec!["b ".into(), "a".into(), "b".into(), " ".into()]), ["a", "b"]);
+}
+
+#[test]
+fn a_stop_is_about_the_stacks_whose_labels_fit() {
+    let prod = stop(&["env:prod", "team:*"], "x");
+    assert!(prod.is_about(["x", "env:prod"]));
+    assert!(prod.is_about(["team:core"]));
+    assert!(!prod.is_about(["env:dev"]));
+    assert!(!prod.is_about([]));
+    assert!(stop(&[], "x").is_about([]));
 }

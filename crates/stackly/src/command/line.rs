@@ -2,12 +2,14 @@
 
 use clap::Args;
 use contracts::policies::SwitchLine;
-use policy::page::Stops;
+use planner::question::StackLine;
+use policy::{line::settled, page::Stops};
 use serde_json::Value;
 
 use super::{
     desk::{Desk, read},
     names::Who,
+    stacks,
 };
 use crate::{failure::Failure, output::line as output, print::Terminal};
 
@@ -44,7 +46,29 @@ pub(super) async fn stop(
 ) -> Result<(), Failure> {
     let Stop { labels, reason, who } = options.clone();
     let by = who.name()?;
-    switch(&SwitchLine { stop: true, labels, by, reason: Some(reason) }, desk, terminal).await
+    let order = SwitchLine { stop: true, labels: labels.clone(), by, reason: Some(reason) };
+    let mut answer = desk.order(&order).await?;
+    let line: Stops = read("policy", answer.clone())?;
+    let held = match labels.is_empty() {
+        true => None,
+        false => held(&line, &labels, desk).await,
+    };
+    answer["held_stacks"] = held.into();
+    terminal.answer(&answer, |look| output::line(&line, look) + &output::held(held, &labels))
+}
+
+/// How many stacks those have labels for which the line was just stopped: whoever mistyped one
+/// believes that it holds. Not known if the planner does not answer; it is stopped all the same.
+async fn held(line: &Stops, labels: &[String], desk: &Desk) -> Option<usize> {
+    let wanted = settled(labels.to_vec());
+    let stop = line.stopped.iter().find(|stop| stop.labels == wanted)?;
+    let stacks = stacks::all(desk, "").await.ok()?.stacks;
+    let labels = |line: &StackLine| {
+        let labels = line.stack.labels.iter().chain(line.code_labels.iter());
+        labels.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let is_held = |line: &&StackLine| stop.is_about(labels(line).iter().map(String::as_str));
+    Some(stacks.iter().filter(is_held).count())
 }
 
 pub(super) async fn go(
@@ -54,15 +78,8 @@ pub(super) async fn go(
 ) -> Result<(), Failure> {
     let Go { labels, reason, who } = options.clone();
     let by = who.name()?;
-    switch(&SwitchLine { stop: false, labels, by, reason }, desk, terminal).await
-}
-
-async fn switch(
-    order: &SwitchLine,
-    desk: &Desk,
-    terminal: &mut Terminal<'_>,
-) -> Result<(), Failure> {
-    show(&desk.order(order).await?, terminal)
+    let answer = desk.order(&SwitchLine { stop: false, labels, by, reason }).await?;
+    show(&answer, terminal)
 }
 
 pub(super) async fn list(desk: &Desk, terminal: &mut Terminal<'_>) -> Result<(), Failure> {

@@ -363,9 +363,8 @@ pub(crate) fn calls(calls: &Calls) -> Link {
 /// For what people stopped the line.
 pub(crate) fn stops(stops: &Stops) -> Vec<Link> {
     let told = stops.stopped.iter().map(|stop| {
-        let labels = stop.labels.iter().map(|label| format!(" --label {label}"));
-        let go = format!("`stackly go{}`", labels.collect::<String>());
-        Link::held("line", format!("{}; {go} ends it", line::sentence(stop)))
+        let text = format!("{}; `{}` ends it", line::sentence(stop), stop.ended_by());
+        Link::held("line", text)
     });
     told.collect()
 }

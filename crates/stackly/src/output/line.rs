@@ -41,6 +41,21 @@ pub(crate) fn line(line: &Stops, look: &Look) -> String {
     text
 }
 
+/// How many stacks a stop holds that is for some labels alone, if that is known.
+pub(crate) fn held(stacks: Option<usize>, labels: &[String]) -> String {
+    let labels = labels.join(", ");
+    match stacks {
+        None => String::new(),
+        Some(0) => {
+            format!(
+                "\nno stack has a label like {labels}, so it holds none: see `stackly stacks`\n"
+            )
+        }
+        Some(1) => format!("\nit holds 1 stack, by its label like {labels}\n"),
+        Some(held) => format!("\nit holds {held} stacks, by their labels like {labels}\n"),
+    }
+}
+
 /// One stop in one line.
 pub(crate) fn sentence(stop: &Stop) -> String {
     let Stop { by, at, reason, .. } = stop;

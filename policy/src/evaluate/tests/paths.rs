@@ -162,11 +162,27 @@ fn hooks_are_asked_one_after_the_other_and_silence_means_what_is_stated() {
     assert!(no.reasons[0].text.contains("CHG1 (by desk)"), "{}", no.reasons[0]);
     let next = ask(&[call("first", Some(true), Silence::Deny)], 1);
     assert_eq!(next.ask.unwrap().hook, "second");
+    assert_eq!(next.reasons[0].code, Code::WaitingForHook, "what is missing says most");
     let silent = ask(&[call("first", None, Silence::Deny)], 30);
     assert_eq!(silent.outcome, Outcome::Deny);
     let both = [call("first", Some(true), Silence::Deny), call("second", None, Silence::Pass)];
     assert!(matches!(ask(&both, 9).outcome, Outcome::HoldUntil { .. }));
     assert_eq!(ask(&both, 10).outcome, Outcome::Pass);
+}
+
+#[test]
+fn to_explain_a_gate_asks_no_hook() {
+    let set = policies(&format!("{HOOKS}{APPROVAL}"));
+    let gate = prod(Moment::BeforeApply);
+    let told = |calls: &[Call]| {
+        let case = Case { calls, asked_at: noon(), ..Case::new(&gate, noon()) };
+        let lines = explain(&set, &case);
+        lines.into_iter().find(|line| line.policy == "hook first").unwrap().text
+    };
+    let text = told(&[]);
+    assert!(text.contains("once nothing else holds it; silence means deny"), "{text}");
+    let text = told(&[call("first", None, Silence::Deny)]);
+    assert!(text.contains("was asked about"), "{text}");
 }
 
 #[test]
