@@ -35,7 +35,7 @@ pub(crate) struct Digest {
     pub(crate) kind: Option<ChainKind>,
     /// What it is there for.
     #[serde(default)]
-    action: Action,
+    pub(crate) action: Action,
     started: bool,
     /// The stacks in planned order, with their names; empty until `chain.planned` has come.
     planned: Vec<(StackId, String)>,
@@ -48,6 +48,9 @@ pub(crate) struct Digest {
     /// What a person told the chain last.
     #[serde(default)]
     ordered: Option<Ordered>,
+    /// Which steps began again, and when last: what was told of them before has been.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    again: BTreeMap<StackId, DateTime<Utc>>,
 }
 
 /// What a person told a chain.
@@ -118,6 +121,7 @@ impl Digest {
             broken: BTreeSet::new(),
             ending: None,
             ordered: None,
+            again: BTreeMap::new(),
         }
     }
 
@@ -219,6 +223,10 @@ impl Digest {
     }
 
     pub(crate) fn ordered(&mut self, event: &ChainOrdered, said_at: DateTime<Utc>) {
+        for stack in &event.again {
+            let known = self.again.entry(stack.clone()).or_insert(said_at);
+            *known = said_at.max(*known);
+        }
         if self.ordered.as_ref().is_none_or(|known| known.said_at < said_at) {
             let (state, reason) = (event.state, event.reason.clone());
             self.ordered = Some(Ordered { said_at, state, reason });

@@ -208,6 +208,7 @@ pub(crate) fn paused() -> ChainOrdered {
         by: "bob".to_owned(),
         state: ChainState::Paused,
         reason: reason(Code::ChainPaused, "paused by bob"),
+        again: Vec::new(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! `@here` must wake nobody.
 
 use contracts::{
-    Code, Reason,
+    Action, Code, Reason,
     chain::{ChainKind, ChainState},
     change::Change,
     gate::{Moment, Outcome},
@@ -139,10 +139,12 @@ pub(crate) fn alert(alert: &Alert) -> Message {
 }
 
 fn chain_title(digest: &Digest, change: &Change) -> String {
-    let kind = match digest.kind {
-        Some(ChainKind::Preview) => "Preview",
-        Some(ChainKind::Deploy) => "Deploy",
-        None => "Chain",
+    let kind = match (digest.kind, digest.action) {
+        (Some(ChainKind::Preview), _) => "Preview",
+        (Some(ChainKind::Deploy), Action::Deliver) => "Deploy",
+        (Some(ChainKind::Deploy), Action::FixDrift) => "Drift fix",
+        (Some(ChainKind::Deploy), Action::Destroy | Action::Deregister) => "Destruction",
+        (None, _) => "Chain",
     };
     let counts = digest.counts();
     let done = counts.finished + counts.bad + counts.skipped;

@@ -83,7 +83,7 @@ order!(
     {}
 );
 order!(
-    /// A person lets a paused chain, or a paused step of it, go on.
+    /// Resume a paused chain, or a paused step of it.
     ResumeChain,
     "chain.resume",
     "Resume a paused chain, or a paused step of it.",
@@ -224,6 +224,9 @@ pub struct ChainOrdered {
     pub state: ChainState,
     /// What was said, as a sentence.
     pub reason: Reason,
+    /// The steps that had ended and begin again because of it; none if they are more than 500.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<StackId>,
 }
 
 impl Message for ChainOrdered {

@@ -2,7 +2,7 @@
 //! whoever gave it is told why.
 
 use contracts::{
-    Code, Reason,
+    Code, Reason, StackId,
     chain::ChainState,
     gate::Moment,
     order::{ChainOrdered, OrderKind},
@@ -23,6 +23,9 @@ pub(super) fn unknown(order: &Order) -> Refusal {
     refused(format!("there is no {}", order.chain))
 }
 
+/// The most steps that are named because they begin again.
+const AGAIN_MAX: usize = 500;
+
 pub(super) fn refused(text: String) -> Refusal {
     Refusal::Never { code: Code::OrderRefused, text }
 }
@@ -37,6 +40,7 @@ impl Moves<'_> {
                 })?),
             };
         let reason = self.reason_of(order);
+        let had_ended = self.ended();
         match (order.kind, at) {
             (OrderKind::Pause, None) => self.pause(order, reason.clone())?,
             (OrderKind::Pause, Some(at)) => self.pause_one(at, &order.said, &reason)?,
@@ -53,8 +57,20 @@ impl Moves<'_> {
             by: order.said.by.clone(),
             state: self.chain.state,
             reason,
+            again: self.begun_again(&had_ended),
         });
         Ok(())
+    }
+
+    fn ended(&self) -> Vec<usize> {
+        self.chain.places().filter(|&at| self.chain.steps[at].state.is_terminal()).collect()
+    }
+
+    /// Those of these that have not ended any more, if a message has room for them.
+    fn begun_again(&self, had_ended: &[usize]) -> Vec<StackId> {
+        let again = had_ended.iter().filter(|&&at| !self.chain.steps[at].state.is_terminal());
+        let again: Vec<_> = again.map(|&at| self.chain.stack(at).clone()).collect();
+        if again.len() > AGAIN_MAX { Vec::new() } else { again }
     }
 
     fn reason_of(&self, order: &Order) -> Reason {

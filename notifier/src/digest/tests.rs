@@ -2,6 +2,7 @@ use contracts::{
     Code,
     chain::ChainState,
     gate::{Moment, Outcome},
+    order::{ChainOrdered, OrderKind},
     step::StepState,
 };
 use proptest::{prelude::*, sample::Index};
@@ -86,6 +87,32 @@ fn a_gate_that_passed_is_not_closed_by_an_older_answer() {
     digest.gate(&decided(2, Some("app-prod"), 2, Outcome::Pass));
     digest.gate(&decided(2, Some("app-prod"), 1, Outcome::HoldUntil { until: at(5) }));
     assert_eq!(digest.waits(), vec![]);
+}
+
+#[test]
+fn what_begins_again_waits_and_has_its_gates_before_it() {
+    let mut digest = Digest::new(chain());
+    digest.planned(&planned(&["net-prod", "app-prod"]));
+    let denied = summary("net-prod", StepState::Denied, Code::Rejected, "ann rejected it");
+    let skipped = summary("app-prod", StepState::Skipped, Code::ParentFailed, "net-prod: denied");
+    digest.step(&denied, at(10));
+    digest.step(&skipped, at(10));
+    let retried = ChainOrdered {
+        order: OrderKind::Retry,
+        state: ChainState::Running,
+        again: vec!["net-prod".into(), "app-prod".into()],
+        ..sample::paused()
+    };
+    digest.ordered(&retried, at(20));
+    let hold = Outcome::HoldForApprovals { given: 0, needed: 1 };
+    digest.gate(&decided(2, Some("net-prod"), 1, hold));
+    assert_eq!(line(&digest, "app-prod").state, StepState::Waiting);
+    assert_eq!((digest.counts().bad, digest.counts().skipped), (0, 0));
+    assert_eq!(digest.waits().len(), 1);
+
+    let ended = summary("net-prod", StepState::Finished, Code::RunFinished, "done");
+    digest.step(&ended, at(30));
+    assert_eq!(line(&digest, "net-prod").state, StepState::Finished);
 }
 
 #[test]

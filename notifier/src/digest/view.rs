@@ -88,7 +88,7 @@ impl Digest {
         planned
             .chain(others)
             .map(|(stack, name)| {
-                let step = self.steps.get(stack);
+                let step = self.step_now(stack);
                 Line {
                     stack,
                     name,
@@ -101,6 +101,15 @@ impl Digest {
                 }
             })
             .collect()
+    }
+
+    /// What is known of a step, unless it began again since.
+    fn step_now(&self, stack: &StackId) -> Option<&Step> {
+        let again = self.again.get(stack);
+        let is_over = |step: &&Step| {
+            step.state.is_terminal() && again.is_some_and(|again| step.said_at < *again)
+        };
+        self.steps.get(stack).filter(|step| !is_over(step))
     }
 
     /// What is held by a gate now. Answers about a moment that has gone by are not shown.
@@ -165,7 +174,7 @@ impl Digest {
         let reached = gate
             .stack
             .as_ref()
-            .and_then(|stack| self.steps.get(stack))
+            .and_then(|stack| self.step_now(stack))
             .map_or(StepState::Waiting, |step| step.state);
         match gate.moment {
             Moment::BeforeChain => !self.has_begun(),

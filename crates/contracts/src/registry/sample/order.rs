@@ -106,6 +106,7 @@ impl Sample for ChainOrdered {
             by: "grace".to_owned(),
             state: ChainState::Paused,
             reason: Reason::new(Code::ChainPaused, text),
+            again: Vec::new(),
         }
     }
 }
