@@ -5,7 +5,7 @@ use std::time::Duration;
 use bus::{Problem, read};
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Code, GateId, Reason, StackId,
+    Action, ChainId, Code, GateId, Reason, StackId,
     chain::{ChainKind, ChainState, PlannedEdge},
     change::Change,
     plain,
@@ -39,6 +39,9 @@ pub struct ChainLine {
     pub chain: ChainId,
     /// Plan and apply, or plan only.
     pub kind: ChainKind,
+    /// What it does to its stacks.
+    #[serde(default)]
+    pub action: Action,
     /// How it stands.
     pub state: ChainState,
     /// Why.

@@ -152,7 +152,7 @@ impl fmt::Display for EdgeOrigin {
     }
 }
 
-/// A change leads to runs on these stacks, in this order.
+/// A change leads to runs of these stacks, in this order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ChainPlanned {
     /// The new chain.
@@ -187,7 +187,7 @@ impl Message for ChainPlanned {
     }
 }
 
-/// A change leads to nothing, and why.
+/// A change leads to no run; says why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChainIgnored {
     /// The change.

@@ -168,7 +168,7 @@ impl Message for ChangeClosed {
     }
 }
 
-/// A pull request got a label, or lost one.
+/// A label was added to or removed from a pull request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeLabelled {
     /// What is proposed.
@@ -266,7 +266,7 @@ impl Message for ChangeCommanded {
     }
 }
 
-/// What became of what a person asked for at a pull request.
+/// A command given on a pull request was carried out or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ChangeAnswered {
     /// `owner/name`, as the host of the repository writes it.

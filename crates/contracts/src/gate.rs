@@ -206,8 +206,8 @@ impl Message for GateDecided {
     }
 }
 
-/// A person approves or rejects what a gate holds. Sent as a request to the policy service, which
-/// commits it before it answers.
+/// Approve or reject what a gate holds. Sent as a request to the policy service, which commits it
+/// before it answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReviewGate {
     /// The gate.

@@ -21,7 +21,7 @@ pub struct PolicySource {
     pub commit: Option<CommitSha>,
 }
 
-/// Another set of policies is in force.
+/// Another set of policies came into force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PoliciesReplaced {
     /// Where it was read.

@@ -74,7 +74,7 @@ catalogue_events! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<CodePlace>,
     }
-    /// What code or the account says of a stack has changed.
+    /// The code or the account settings of a stack have changed.
     StackUpdated = "stack.updated" since 2,
         "The code or the account settings of a stack have changed."
     {
@@ -95,7 +95,7 @@ catalogue_events! {
         /// Its code.
         code: CodePlace,
     }
-    /// A stack is no more in the account.
+    /// A stack was removed from the account.
     StackRetired = "stack.retired" since 2, "A stack was removed from the account." {
         /// Its code; none where no code of it is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -103,8 +103,7 @@ catalogue_events! {
     }
 }
 
-/// A person says which code a loose stack belongs to. It is refused, with every reason, if it does
-/// not fit.
+/// Associate a loose stack with code. It is refused, with every reason, if it does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AdoptStack {
     /// The stack.

@@ -233,6 +233,7 @@ fn line(row: &PgRow) -> Result<ChainLine, sqlx::Error> {
     Ok(ChainLine {
         chain: ChainId(row.try_get("id")?),
         kind: word(row, "kind")?,
+        action: course.action,
         state,
         reason,
         change: json(row, "change")?,

@@ -35,6 +35,7 @@ fn page(fixture: &ChainFixture) -> ChainPage {
     });
     ChainPage {
         line: ChainLine {
+            action: chain.course.action,
             chain: chain.id,
             kind: ChainKind::Deploy,
             state: chain.state,

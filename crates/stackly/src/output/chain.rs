@@ -46,7 +46,7 @@ fn head(page: &ChainPage, now: DateTime<Utc>, look: &Look) -> String {
     head.row([
         Cell::new(Tone::Strong, line.chain.to_string()),
         state::chain(line.state),
-        line.kind.as_str().into(),
+        state::kind(line).into(),
         format!("{}/{}", line.ended, line.steps).into(),
         age(line.began_at, now).into(),
         Cell::from(state::why(line)),

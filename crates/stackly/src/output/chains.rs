@@ -18,7 +18,7 @@ pub(crate) fn render(lines: &[ChainLine], now: DateTime<Utc>, look: &Look) -> St
         table.row([
             Cell::new(Tone::Strong, line.chain.to_string()),
             state::chain(line.state),
-            line.kind.as_str().into(),
+            state::kind(line).into(),
             format!("{}/{}", line.ended, line.steps).into(),
             age(line.began_at, now).into(),
             state::change(&line.change).into(),

@@ -1,6 +1,12 @@
 //! States as a symbol, a word and a tone.
 
-use contracts::{Code, chain::ChainState, change::Change, gate::Outcome, step::StepState};
+use contracts::{
+    Action, Code,
+    chain::{ChainKind, ChainState},
+    change::Change,
+    gate::Outcome,
+    step::StepState,
+};
 use executor::ChainLine;
 
 use crate::print::{Cell, Tone, moment};
@@ -15,6 +21,15 @@ pub(crate) fn chain(state: ChainState) -> Cell {
         ChainState::Canceled => ("–", Tone::Faint),
     };
     Cell::new(tone, format!("{symbol} {state}"))
+}
+
+/// What a chain does, in a word.
+pub(crate) fn kind(line: &ChainLine) -> &'static str {
+    match (line.kind, line.action) {
+        (ChainKind::Preview, _) | (_, Action::Deliver) => line.kind.as_str(),
+        (ChainKind::Deploy, Action::FixDrift) => "drift fix",
+        (ChainKind::Deploy, Action::Destroy | Action::Deregister) => "destroy",
+    }
 }
 
 /// Why a chain is as it is; nothing if all there is to say is that no policy kept it from beginning,

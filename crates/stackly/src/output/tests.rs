@@ -42,11 +42,21 @@ fn that_a_chain_was_let_begin_is_not_told_as_why_it_goes_on() {
     let allowed = |text| contracts::Reason::new(contracts::Code::Allowed, text);
     page.line.reason = allowed("no policy matches");
     let told = |page: &executor::ChainPage| {
-        chain::render(page, now(), &PLAIN) + &chains::render(&[page.line.clone()], now(), &PLAIN)
+        chain::render(page, now(), &PLAIN)
+            + &chains::render(std::slice::from_ref(&page.line), now(), &PLAIN)
     };
     assert!(!told(&page).contains("no policy matches"), "{}", told(&page));
     page.line.reason = allowed("wave 1 has soaked");
     assert_eq!(told(&page).matches("wave 1 has soaked").count(), 2);
+}
+
+#[test]
+fn a_chain_that_destroys_is_not_called_a_deploy() {
+    let mut page = sample::read_page();
+    page.line.action = contracts::Action::Destroy;
+    let list = chains::render(std::slice::from_ref(&page.line), now(), &PLAIN);
+    assert!(list.contains("destroy") && !list.contains("deploy "), "{list}");
+    assert!(chain::render(&page, now(), &PLAIN).contains("destroy"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use contracts::{
-    ChainId, Code, CommitSha, GateId, Reason, RunId, StackId,
+    Action, ChainId, Code, CommitSha, GateId, Reason, RunId, StackId,
     chain::{ChainKind, ChainState},
     change::Change,
     run::RunType,
@@ -169,6 +169,7 @@ pub fn page(chain: ChainId, steps: Vec<StepPage>) -> ChainPage {
         line: ChainLine {
             chain,
             kind: ChainKind::Deploy,
+            action: Action::Deliver,
             state: ChainState::Finished,
             reason: Reason::new(Code::Done, "all is done"),
             change: Change {
