@@ -1,5 +1,5 @@
-//! A person says which code a loose stack belongs to: the command `stack.adopt`. It is taken only if
-//! everything fits; otherwise every reason is given.
+//! A person says which code a stack belongs to that is loose, or of which no block speaks: the command
+//! `stack.adopt`. It is taken only if everything fits; otherwise every reason is given.
 
 use std::sync::Arc;
 
@@ -80,8 +80,10 @@ pub(crate) fn fitting(
     };
     let stack = &known.catalogue.stacks()[position];
     let mut reasons = Vec::new();
+    // Whose code nothing speaks of, that may be told of a block beside it.
+    let is_plain = known.catalogue.blueprint(position).is_some_and(|it| it.plain);
     match state {
-        Some(State { status: Status::Active, code, .. }) => {
+        Some(State { status: Status::Active, code, .. }) if !is_plain => {
             reasons.push(format!("{id} is not loose: its code is in {}", shown(&code.path)));
         }
         None => reasons.push(format!("{id} is not loose: it never had code that was known")),
@@ -133,7 +135,8 @@ fn one_blueprint<'a>(
 ) -> Result<&'a Blueprint, String> {
     let all = known.catalogue.blueprints().iter().map(Arc::as_ref);
     let there = all.filter(|blueprint| {
-        blueprint.is_of(&stack.repository, &stack.branch) && blueprint.path == path
+        let is_here = blueprint.is_of(&stack.repository, &stack.branch) && blueprint.path == path;
+        is_here && !blueprint.plain
     });
     let there: Vec<&Blueprint> = there.collect();
     let wanted = |blueprint: &&&Blueprint| name.is_none_or(|name| blueprint.name == name);

@@ -186,12 +186,13 @@ impl Catalogue {
         self.made_from.iter().filter(|&&number| number != blueprint::NO_BLUEPRINT).count()
     }
 
-    /// What code says of stacks that are not in the account.
+    /// What code says of stacks that are not in the account, or not known to be those it means.
     pub fn unmade(&self) -> impl Iterator<Item = &Blueprint> {
         let made: BTreeSet<u32> = self.made_from.iter().copied().collect();
         let numbered = (0_u32..).zip(&self.blueprints);
+        // Where a stack ran nobody said anything of it.
         numbered
-            .filter(move |(number, _)| !made.contains(number))
+            .filter(move |(number, blueprint)| !blueprint.plain && !made.contains(number))
             .map(|(_, blueprint)| &**blueprint)
     }
 
