@@ -200,8 +200,8 @@ fn answer_questions(
         move |body| adopt::adopt(pool.clone(), engine.clone(), body)
     });
     frame.command(FixDrift::TYPE, {
-        let engine = engine.clone();
-        move |body| ordered::fix_drift(engine.clone(), body)
+        let (pool, engine) = (frame.store.pool().clone(), engine.clone());
+        move |body| ordered::fix_drift(pool.clone(), engine.clone(), body)
     });
     frame.command(DestroyStacks::TYPE, {
         let (pool, engine) = (frame.store.pool().clone(), engine.clone());

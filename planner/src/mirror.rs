@@ -285,7 +285,7 @@ fn reckon(
         }
     };
     let registration = registration.map(Arc::new);
-    let loose = if of.is_proposal() { Vec::new() } else { loose(branch, before, &known) };
+    let loose = loose(before, &known);
     let own = look.own.zip(own).map(|(paths, by_code)| (paths, ids(&known, branch, by_code)));
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));
@@ -319,19 +319,15 @@ fn touched(found: &Found, paths: &Paths, by_code: &BTreeMap<String, Reason>) -> 
     found.blueprints.iter().filter(is_touched).map(|it| it.path.clone()).collect()
 }
 
-/// The stacks of a branch whose code was gone before, and is not back.
-fn loose((repository, branch): (&str, &str), before: &Registered, known: &Known) -> Vec<StackId> {
+/// The stacks whose code was gone before, and is not back.
+fn loose(before: &Registered, known: &Known) -> Vec<StackId> {
     let catalogue = &known.catalogue;
-    let without_code = before.states.iter().filter(|state| {
-        let is_of_it = |position: usize| {
-            let tracks = catalogue.stacks()[position].tracks(repository, branch);
-            tracks || state.is_of(repository, branch)
-        };
-        let position = catalogue.position(&state.stack).filter(|&position| is_of_it(position));
-        state.status == Status::Loose
-            && position.is_some_and(|position| catalogue.blueprint(position).is_none())
-    });
-    without_code.map(|state| state.stack.clone()).collect()
+    let has_none = |state: &&register::State| {
+        let position = catalogue.position(&state.stack);
+        position.is_some_and(|position| catalogue.blueprint(position).is_none())
+    };
+    let loose = before.states.iter().filter(|state| state.status == Status::Loose);
+    loose.filter(has_none).map(|state| state.stack.clone()).collect()
 }
 
 /// The stacks that go by these names in the code of a branch.

@@ -57,14 +57,27 @@ pub(crate) struct Asked {
     pub(crate) note: Option<String>,
 }
 
-/// Carries out `drift.fix`.
-pub async fn fix_drift(engine: Engine<Planner>, body: Value) -> Result<Value, Problem> {
+/// Carries out `drift.fix`: of no stack whose code is gone, or a run would destroy what it made.
+pub async fn fix_drift(
+    pool: PgPool,
+    engine: Engine<Planner>,
+    body: Value,
+) -> Result<Value, Problem> {
     let Command { id, command } = read::<FixDrift>(body)?;
     let FixDrift { stacks, by, note } = command;
+    let mut reasons = Vec::new();
+    for stack in &stacks {
+        let state = tables::state_of(&pool, stack).await.map_err(unavailable)?;
+        if state.is_some_and(|state| state.status == Status::Loose) {
+            reasons.push(format!(
+                "{stack} is loose: its code is gone, so nothing says how it is to be"
+            ));
+        }
+    }
     let (action, kind) = (Action::FixDrift, FixDrift::TYPE);
     let chains = ChainKind::Deploy;
     let asked = Asked { id, action, chains, kind, stacks, by, note };
-    asked.carry_out(&engine, Vec::new()).await
+    asked.carry_out(&engine, reasons).await
 }
 
 /// Carries out `stack.destroy`: only of stacks whose code is gone.

@@ -41,7 +41,7 @@ pub struct Reading {
     pub by_code: Vec<(StackId, Reason)>,
     /// The same two of the push itself, if others before it left something over.
     pub own: Option<(Paths, Vec<(StackId, Reason)>)>,
-    /// Stacks of the branch whose code was gone before already, and still is.
+    /// Stacks whose code was gone before already, wherever it was, and still is: they cannot run.
     pub loose: Vec<StackId>,
     /// A circle that the code which was read closes.
     pub circle: Option<Circle>,
@@ -125,7 +125,7 @@ impl Reading {
             Some((paths, by_code)) => (paths, &**by_code),
             None => (self.paths_of(wish), &*self.by_code),
         };
-        let gone = &*self.taken_away(known, change, (paths, by_code));
+        let gone = &*self.without_code();
         let tag = false;
         let before = self.before.as_deref();
         let request = Request { chain, kind, change, paths, by_code, gone, before, tag };
@@ -175,19 +175,11 @@ impl Reading {
         gone.map(|(_, state)| state.stack.clone()).collect()
     }
 
-    /// The same, also if another look at it has told of them.
-    fn taken_away(
-        &self,
-        known: &Known,
-        change: &Change,
-        what: (&Paths, &[(StackId, Reason)]),
-    ) -> Vec<StackId> {
-        let mut gone = self.gone();
-        if !self.loose.is_empty() {
-            let concerned = concerned(known, change, what).into_iter();
-            gone.extend(concerned.filter(|stack| self.loose.contains(stack)));
-        }
-        gone
+    /// The same, and those whose code was gone before.
+    fn without_code(&self) -> Vec<StackId> {
+        let mut all = self.gone();
+        all.extend_from_slice(&self.loose);
+        all
     }
 
     /// What was read, as a change that nobody told of.

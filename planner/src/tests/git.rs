@@ -1,6 +1,6 @@
 //! The service with a mirror of a real repository.
 
-use contracts::stack::{StackLoosened, StackRegistered};
+use contracts::stack::{FixDrift, StackLoosened, StackRegistered};
 
 use super::*;
 use receivers::Work;
@@ -123,6 +123,26 @@ async fn code_that_is_deleted_leaves_its_stack_loose() {
     assert_eq!((loose.as_array().unwrap().len(), &loose[0]["stack"]), (1, &json!("app")));
     let found = running.ask("stacks", json!({ "query": "status:loose" })).await.unwrap();
     assert_eq!(found["stacks"][0]["id"], "app");
+
+    // What it made would be destroyed by a run on code that does not mention it.
+    let third = work.commit(&[("dns/more.tf", CODE)]);
+    let what_if = running.ask("plan", json!({ "commit": third })).await.unwrap();
+    assert_eq!(what_if["steps"].as_array().unwrap().len(), 1, "{what_if}");
+    let mut answers = running.answers().await;
+    running.publish(&silent(&second, &third)).await;
+    let planned = loop {
+        let answer = next(&mut answers).await;
+        if answer.body["change"]["commit"] == third {
+            break answer;
+        }
+    };
+    assert_eq!(stacks(&planned), ["dns"]);
+    let why = planned.body["steps"][0]["why"]["text"].as_str().unwrap();
+    assert!(why.contains("app") && why.contains("without code"), "{why}");
+    let fix = FixDrift { stacks: vec!["app".into()], by: "ann".to_owned(), note: None };
+    let subject = subject::command(FixDrift::TYPE);
+    let refused = running.bus.request(&subject, &json!(fix)).await.unwrap().unwrap_err();
+    assert!(refused.message.contains("app is loose"), "{}", refused.message);
     running.stop().await;
 }
 
