@@ -190,28 +190,22 @@ impl Decider for Planner {
                 let State { stack, code, reason, .. } = adopted.state.clone();
                 let told = StackReassociated { stack, code, reason };
                 decision.answers.push(Outgoing::new(&told));
-                if memory.repository.is_empty() {
-                    memory.repository.clone_from(&adopted.state.code.repository);
-                }
+                memory.name_once(&adopted.state.code.repository);
                 memory.adopted.push(adopted.clone());
             }
             Input::Asked(plans) => {
-                if let (true, Some(plan)) = (memory.repository.is_empty(), plans.first()) {
-                    memory.repository.clone_from(&plan.change().repository);
+                if let Some(plan) = plans.first() {
+                    memory.name_once(&plan.change().repository);
                 }
                 memory.to_destroy.extend(plans.iter().flat_map(Plan::destroyed).cloned());
                 decision.answers.extend(plans.iter().map(Plan::told));
             }
             Input::Changed(news) => {
-                if memory.repository.is_empty() {
-                    memory.repository.clone_from(&news.repository);
-                }
+                memory.name_once(&news.repository);
                 decision.answers.extend(news.told.iter().map(Told::event));
             }
             Input::Surveyed(survey) => {
-                if memory.repository.is_empty() {
-                    memory.repository.clone_from(&survey.repository);
-                }
+                memory.name_once(&survey.repository);
                 let turn = Turn::Survey { id: input.id, branch: survey.branch.clone() };
                 memory.turns.push(turn);
             }

@@ -222,6 +222,13 @@ pub fn key(repository: &str) -> Uuid {
 }
 
 impl Memory {
+    /// Notes which repository it is of, if nothing was heard of it before.
+    pub(crate) fn name_once(&mut self, repository: &str) {
+        if self.repository.is_empty() {
+            repository.clone_into(&mut self.repository);
+        }
+    }
+
     /// The chain that was planned for this very head, if the change merely says again that it is
     /// the head.
     pub fn planned_already(&self, kind: ChainKind, change: &Change) -> Option<ChainId> {

@@ -102,7 +102,7 @@ fn what_code_that_stays_asks_of_code_that_is_gone_counts_until_it_lets_go() {
     let before = known(vec![net, app.clone(), blueprint("db")]);
 
     let owners = vec!["ops".to_owned()];
-    for app in [app.clone(), Blueprint { owners, ..app.clone() }] {
+    for app in [app.clone(), Blueprint { owners, ..app }] {
         let now = known(vec![app, blueprint("db")]);
         let all = plans(Action::Deregister, &["acme-net"], &now, Some(&before));
         let reason = refused(&all[0]);
