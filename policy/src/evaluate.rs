@@ -5,7 +5,7 @@
 //! latest window, then missing approvals, then chains that come before it, then hooks that have not
 //! answered; what is left passes.
 //! Nothing is hidden by that order: every rule that has something to say leaves its reason, the
-//! weightiest first. Who breaks the glass passes over everything but a flat no.
+//! weightiest first. Who breaks the glass passes over everything but a denial.
 
 mod approval;
 mod clearance;

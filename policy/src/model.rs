@@ -328,7 +328,7 @@ impl Rule {
     /// The moments at which this rule speaks if its policy does not say.
     ///
     /// Windows and approvals guard the apply: the plan is what people look at while they wait. A
-    /// flat no comes before a worker is spent on a plan; a stop holds whatever has not begun.
+    /// denial comes before a worker is spent on a plan; a stop holds whatever has not begun.
     pub fn moments(&self) -> &'static [Moment] {
         match self {
             Self::Window { .. } | Self::Approval(_) | Self::Hook(_) => &[Moment::BeforeApply],

@@ -68,6 +68,11 @@ async fn what_was_given_up_is_listed_shown_and_told_again_as_it_stands_now() {
     until("its end", async || seen(github.statuses(), |all| all.len() >= 2)).await;
     assert_eq!(github.statuses().len(), 2, "{:?}", github.statuses());
     assert_eq!(github.statuses()[1].state, "success");
+    // An order that comes before its answer is known is carried out by it.
+    until("its end is recorded", async || {
+        seen(listed(&desk, &json!({ "standing": "delivered" })).await, |all| all.len() == 2)
+    })
+    .await;
 
     // An old record says what is so now, not what was so then.
     assert_eq!(retry(&desk, Uuid::new_v4(), &[effect]).await["code"], "told_again");

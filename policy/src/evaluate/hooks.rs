@@ -51,7 +51,7 @@ pub(super) fn hear(asked: &[Asked<'_>], case: &Case<'_>) -> Waiting {
     waiting
 }
 
-/// The flat no of each hook that gave one, in whichever order.
+/// The unconditional denial of each hook that gave one, in whichever order.
 pub(super) fn refusals(asked: &[Asked<'_>], case: &Case<'_>) -> Vec<Reason> {
     let refused = asked.iter().filter_map(|asked| {
         let last = case.calls.iter().rev().find(|call| call.hook == asked.policy.name)?;

@@ -33,7 +33,7 @@ pub(super) struct Said<'a> {
     set: &'a PolicySet,
     case: Case<'a>,
     spoke: Vec<&'a Policy>,
-    /// A flat no: nobody passes over it.
+    /// An unconditional denial: nobody passes over it.
     denied: Vec<Reason>,
     /// A no that breaking the glass passes over.
     barred: Vec<Reason>,
