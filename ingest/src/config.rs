@@ -154,7 +154,7 @@ pub struct Http {
     pub commit_patience: Duration,
 }
 
-/// How often may be knocked; nought for as often as one likes.
+/// Rate limits; 0 for none.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
@@ -177,7 +177,7 @@ pub struct Retention {
     /// Bodies and headers.
     #[serde(with = "humantime_serde")]
     pub bodies: Duration,
-    /// What became of a delivery, by which duplicates are recognised; nought for ever.
+    /// What became of a delivery, by which duplicates are recognised; 0 keeps it for ever.
     #[serde(with = "humantime_serde")]
     pub deliveries: Duration,
 }

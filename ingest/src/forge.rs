@@ -76,7 +76,7 @@ pub(crate) fn is_tag(reference: &str) -> bool {
     matches!(branch_or_tag(reference), Some((_, true)))
 }
 
-/// A ref that moved, as its host tells it; nothing is nought, as Git writes it.
+/// A ref that moved, as its host reports it; all zeros stand for no commit, as in Git.
 #[derive(Debug, Clone)]
 pub(crate) struct Moved {
     pub(crate) repository: String,

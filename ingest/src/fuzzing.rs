@@ -70,7 +70,7 @@ const EVENTS: [&str; 28] = [
 pub fn read(data: &[u8]) {
     let Some(reading) = reading(data) else { return };
     // What is read must be fit for the database and for the broker.
-    assert!(!reading.kind.contains('\0'), "Postgres keeps no nought");
+    assert!(!reading.kind.contains('\0'), "Postgres cannot store NUL");
     assert!(!reading.content_key.is_empty(), "every fact has a key");
     for event in reading.verdict.events() {
         let about = About::of(event);
@@ -192,7 +192,7 @@ pub fn comment(data: &[u8]) {
         Comment::Command(written) => written.arguments,
     };
     for word in words {
-        assert!(!word.contains('\0'), "Postgres keeps no nought");
+        assert!(!word.contains('\0'), "Postgres cannot store NUL");
         // A target or none; it must not break.
         let _ = Target::read(&word);
     }

@@ -29,7 +29,7 @@ pub struct Listed {
     pub code: String,
     /// Why, for people.
     pub message: String,
-    /// Which secret of its source it was signed with, counted from nought.
+    /// Which secret of its source it was signed with, counted from 0.
     #[serde(default)]
     pub secret: i16,
     /// For which repositories that counted, apart by blanks; nothing for all.

@@ -30,7 +30,7 @@ const SHUT_MAX: usize = 100_000;
 pub(crate) struct Lane(Option<DefaultDirectRateLimiter>);
 
 impl Lane {
-    /// At most so many each second; nought for as many as one likes.
+    /// At most so many each second; 0 for no limit.
     pub(crate) fn new(per_second: u32) -> Self {
         Self(NonZeroU32::new(per_second).map(|rate| RateLimiter::direct(Quota::per_second(rate))))
     }
@@ -74,7 +74,7 @@ impl Addresses {
 pub(crate) struct Accounts(Option<DefaultKeyedRateLimiter<(Arc<str>, String)>>);
 
 impl Accounts {
-    /// At most so many each second; nought for as many as one likes.
+    /// At most so many each second; 0 for no limit.
     pub(crate) fn new(per_second: u32) -> Self {
         Self(NonZeroU32::new(per_second).map(|rate| RateLimiter::keyed(Quota::per_second(rate))))
     }
@@ -113,7 +113,7 @@ pub(crate) struct Guesses {
 }
 
 impl Guesses {
-    /// So many each minute from one address; nought for as many as one likes.
+    /// At most so many each minute from one address; 0 for no limit.
     pub(crate) fn new(per_minute: u32) -> Self {
         let quota = NonZeroU32::new(per_minute).map(Quota::per_minute);
         Self {

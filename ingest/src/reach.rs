@@ -66,7 +66,7 @@ impl Reached {
 /// What came back from an address.
 #[derive(Debug, Default)]
 pub(crate) struct Answered {
-    /// The HTTP status; nought if there was no answer.
+    /// The HTTP status; 0 if there was no answer.
     pub(crate) status: u16,
     /// What the sender says of it.
     pub(crate) said: String,

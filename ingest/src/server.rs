@@ -48,7 +48,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, Clone)]
 pub(crate) struct Connections {
     pub(crate) max: usize,
-    /// Nought for as many as an address likes.
+    /// 0 for no limit per address.
     pub(crate) per_address_max: usize,
     /// Those that are not counted: everybody comes through them.
     pub(crate) proxies: Proxies,

@@ -112,7 +112,7 @@ impl Scheme {
         }
     }
 
-    /// Verifies in constant time; the answer is which secret fits, counted from nought.
+    /// Verifies in constant time; the answer is which secret fits, counted from 0.
     pub(crate) fn verify(
         &self,
         keys: &Keys,

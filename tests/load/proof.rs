@@ -49,7 +49,7 @@ pub(crate) struct Deliveries {
     /// How many different deliveries there are; a tenth each gets lost, doubled and out of order.
     #[arg(long, default_value_t = 100_000)]
     count: usize,
-    /// How many are sent each second; nought for as many as are taken.
+    /// How many are sent each second; 0 for as many as are accepted.
     #[arg(long, default_value_t = 1_000)]
     per_second: u32,
     /// For how long NATS is gone.

@@ -21,7 +21,7 @@ fn is_shut(guesses: &Guesses, address: &str) -> Option<u16> {
 }
 
 #[test]
-fn nought_is_no_limit() {
+fn zero_is_no_limit() {
     let (lane, addresses, guesses) = (Lane::new(0), addresses(0), Guesses::new(0));
     for _ in 0..10_000 {
         lane.enter().unwrap();

@@ -68,7 +68,7 @@ pub(crate) struct Usage {
     pub(crate) fingerprint: String,
     /// For which repositories it counts.
     pub(crate) scope: Option<String>,
-    /// Seconds of the epoch; nought for never since this process began.
+    /// Seconds of the epoch; 0 for never since this process began.
     pub(crate) used_at: i64,
     /// How often, since this process began.
     pub(crate) uses: u64,

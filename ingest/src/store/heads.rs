@@ -68,7 +68,7 @@ pub(crate) async fn note(pool: &PgPool, place: Place<'_>, seen: &Seen) -> Result
     Ok(())
 }
 
-/// A move of a branch that was told of; nought where it was not there.
+/// A move of a branch that was reported; all zeros where the branch did not exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Move {
     pub(crate) before: String,

@@ -22,7 +22,7 @@ pub struct Plan {
     pub seed: u64,
     /// How many different deliveries there are.
     pub count: usize,
-    /// How many are sent each second; nought for as many as are taken.
+    /// How many are sent each second; 0 for as many as are accepted.
     pub per_second: u32,
     /// Whether a tenth each is dropped, doubled and out of order.
     pub stormy: bool,
