@@ -21,7 +21,7 @@ use crate::{
     waves::Rules,
 };
 
-pub(crate) use kept::{Kept, NOT_KEPT};
+pub(crate) use kept::{ChainCache, NOT_CACHED};
 
 /// Decides about chains.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub(crate) struct ChainDecider {
     pub(crate) rules: Arc<Rules>,
     /// How often steps are tried again.
     pub(crate) retries: Arc<Retries>,
-    kept: Arc<Kept>,
+    kept: Arc<ChainCache>,
 }
 
 impl ChainDecider {

@@ -34,7 +34,7 @@ pub(crate) use work::{
 
 use crate::{
     chain::Chain,
-    decider::{Kept, NOT_KEPT, State},
+    decider::{ChainCache, NOT_CACHED, State},
     lock,
 };
 
@@ -42,7 +42,7 @@ use crate::{
 /// are written, and with each chain what is to be known of others.
 pub(crate) async fn load(
     connection: &mut PgConnection,
-    (queue, kept): (&Queue, &Kept),
+    (queue, kept): (&Queue, &ChainCache),
     keys: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<HashMap<Uuid, State>, sqlx::Error> {
@@ -83,11 +83,11 @@ pub(crate) async fn save(
 /// The chains under these keys.
 async fn chains(
     connection: &mut PgConnection,
-    kept: &Kept,
+    kept: &ChainCache,
     keys: &[Uuid],
 ) -> Result<HashMap<Uuid, Chain>, sqlx::Error> {
     let mut chains = kept.take(keys);
-    let version = |key| chains.get(key).map_or(NOT_KEPT, |chain: &Chain| chain.version);
+    let version = |key| chains.get(key).map_or(NOT_CACHED, |chain: &Chain| chain.version);
     let known: Vec<_> = keys.iter().map(|key| (*key, version(key))).collect();
     chains.extend(read::chains(connection, &known).await?);
     if cfg!(debug_assertions) {
@@ -101,7 +101,7 @@ async fn check(
     connection: &mut PgConnection,
     chains: &HashMap<Uuid, Chain>,
 ) -> Result<(), sqlx::Error> {
-    let keys: Vec<_> = chains.keys().map(|key| (*key, NOT_KEPT)).collect();
+    let keys: Vec<_> = chains.keys().map(|key| (*key, NOT_CACHED)).collect();
     let written = read::chains(connection, &keys).await?;
     for (key, chain) in chains {
         let written = written.get(key).map(but_for_pace);

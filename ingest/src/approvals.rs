@@ -79,7 +79,7 @@ fn order(person: Person, said: Said, target: Target) -> Order {
         groups: person.groups,
         note: said.note.filter(|note| !note.trim().is_empty()),
         answer_to: None,
-        said_at: None,
+        pull_request: None,
         said_in: None,
         spoken_at: None,
         is_review: false,

@@ -160,7 +160,7 @@ fn order(written: &Written, place: &Place) -> Option<Order> {
     };
     let note = written.arguments[noted..].join(" ");
     let note = (!note.is_empty()).then_some(note);
-    let said_at = place.pull_request.map(|number| (place.repository.clone(), number));
+    let pull_request = place.pull_request.map(|number| (place.repository.clone(), number));
     Some(Order {
         act,
         target,
@@ -168,7 +168,7 @@ fn order(written: &Written, place: &Place) -> Option<Order> {
         groups: Vec::new(),
         note,
         answer_to: None,
-        said_at,
+        pull_request,
         said_in: Some(place.repository.clone()),
         spoken_at: place.at,
         is_review: false,

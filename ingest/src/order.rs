@@ -111,9 +111,9 @@ pub(crate) struct Order {
     /// Where the person can be told of it later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) answer_to: Option<String>,
-    /// The pull request at which they said so, and where they are answered.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) said_at: Option<(String, u64)>,
+    /// The pull request at which they said so, and where they are answered: its repository and number.
+    #[serde(rename = "said_at", default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pull_request: Option<(String, u64)>,
     /// The repository in which they said so: there, only its own changes can be meant. None for
     /// what is said in Slack or with a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,7 +130,7 @@ pub(crate) struct Order {
 impl Order {
     /// The repository in which it was said, also by an order that was kept before this was.
     pub(crate) fn said_in(&self) -> Option<&str> {
-        let at = self.said_at.as_ref().map(|(repository, _)| repository);
+        let at = self.pull_request.as_ref().map(|(repository, _)| repository);
         self.said_in.as_ref().or(at).map(String::as_str)
     }
 }

@@ -37,7 +37,7 @@ fn order(command: Command, place: &Place) -> Option<Order> {
         groups: Vec::new(),
         note: Some(format!("a review at the pull request{url}")),
         answer_to: None,
-        said_at: Some((place.repository.clone(), number)),
+        pull_request: Some((place.repository.clone(), number)),
         said_in: Some(place.repository.clone()),
         spoken_at: place.at,
         is_review: true,

@@ -107,7 +107,7 @@ fn ordered(act: Act, arguments: &[String], who: Who) -> (Verdict, Option<Order>)
         groups: Vec::new(),
         note,
         answer_to,
-        said_at: None,
+        pull_request: None,
         said_in: None,
         spoken_at,
         is_review: false,

@@ -37,7 +37,7 @@ pub(crate) fn order(act: Act, target: Target) -> Order {
         groups: Vec::new(),
         note: None,
         answer_to: None,
-        said_at: None,
+        pull_request: None,
         said_in: None,
         spoken_at: None,
         is_review: false,

@@ -18,11 +18,11 @@ use crate::{
         WEBHOOK_SEND,
     },
     forge::{Forge, What},
-    hooks::Send,
     input::{Again, Input, Outlets},
     routes::Routes,
     store as tables,
     story::Story,
+    webhook_queue::Dispatch,
 };
 
 #[cfg(test)]
@@ -171,11 +171,11 @@ impl Notifier {
         let effects = sends.into_iter().map(|send| {
             let key = self.key(&input.body);
             let (hook, lane) = match send {
-                Send::Next(hook) => {
+                Dispatch::Next(hook) => {
                     let lane = format!("webhook/{}/{key}", hook.endpoint);
                     (hook, lane)
                 }
-                Send::ByItself(hook) => {
+                Dispatch::ByItself(hook) => {
                     let lane = format!("webhook/{}/{key}/{}", hook.endpoint, hook.id);
                     (hook, lane)
                 }

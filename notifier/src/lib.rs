@@ -39,7 +39,6 @@ pub mod decider;
 mod digest;
 mod findings;
 pub mod forge;
-mod hooks;
 mod http;
 pub mod input;
 mod notice;
@@ -58,6 +57,7 @@ mod status;
 mod store;
 pub mod story;
 mod webhook;
+mod webhook_queue;
 
 pub use config::Config;
 

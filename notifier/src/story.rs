@@ -22,7 +22,6 @@ use crate::{
     comment::{self, Comment},
     digest::Digest,
     findings::{self, Findings},
-    hooks::{Queue, Send},
     input::{Input, Outlets},
     notice::{self, Alert, Notice},
     outlet::{self, Outlet},
@@ -32,6 +31,7 @@ use crate::{
     slack::{self, Message},
     status::{self, Status},
     webhook::Hook,
+    webhook_queue::{Dispatch, Queue},
 };
 
 mod thread;
@@ -241,7 +241,7 @@ impl Story {
         input: &Envelope<Input>,
         routes: &Routes,
         now: DateTime<Utc>,
-    ) -> Vec<Send> {
+    ) -> Vec<Dispatch> {
         let mut sends = Vec::new();
         match &input.body {
             Input::Webhook(told) => {

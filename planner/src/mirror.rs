@@ -52,7 +52,7 @@ pub(crate) use look::bring;
 pub(crate) use look::{Call, Late};
 pub(crate) use origin::AUTO;
 use origin::{NoOrigin, Origins};
-use reader::Kept;
+use reader::ReadCache;
 pub(crate) use reading::Reading;
 pub(crate) use reads::{Reads, undecidable, unreadable};
 
@@ -62,7 +62,7 @@ pub struct Mirrors {
     patience: Duration,
     pool: PgPool,
     shelf: Arc<Shelf>,
-    locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Kept>>>>,
+    locks: Mutex<HashMap<String, Arc<tokio::sync::Mutex<ReadCache>>>>,
 }
 
 impl Mirrors {
@@ -85,7 +85,7 @@ impl Mirrors {
         Ok(self.origins.mirror(repository, provider)?)
     }
 
-    pub(crate) fn lock(&self, repository: &str) -> Arc<tokio::sync::Mutex<Kept>> {
+    pub(crate) fn lock(&self, repository: &str) -> Arc<tokio::sync::Mutex<ReadCache>> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
         locks.entry(repository_key(repository)).or_default().clone()
     }
@@ -141,7 +141,7 @@ impl Mirrors {
     fn look(
         &self,
         (call, newest): (&Call, Option<&str>),
-        kept: &mut Kept,
+        kept: &mut ReadCache,
     ) -> anyhow::Result<Option<look::Look>> {
         let mirror = self.mirror(&call.repository)?;
         let interrupt = AtomicBool::new(false);
@@ -168,7 +168,7 @@ impl Mirrors {
     async fn registered(
         &self,
         Call { repository, branch, .. }: &Call,
-        kept: &mut Kept,
+        kept: &mut ReadCache,
     ) -> anyhow::Result<(Snapshot, Registered)> {
         let version = tables::versions(&self.pool).await?;
         // How stacks are registered goes with what code and people say of them.
@@ -248,7 +248,7 @@ fn without_branch(call: Call, known: &Arc<Known>, before: &Registered) -> Readin
 /// What follows from what was seen. Pure, but long for a large repository.
 fn reckon(
     (of, (look, unpushed)): (&Call, (look::Look, Unpushed)),
-    kept: &mut Kept,
+    kept: &mut ReadCache,
     before: &Registered,
     known: &Arc<Known>,
     version: i64,

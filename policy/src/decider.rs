@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     call::Answer,
-    foresaid::Foresaid,
+    commit_words::CommitWords,
     gate::Gate,
     library::Library,
     metrics::Trials,
@@ -31,7 +31,7 @@ use crate::{
 
 pub use happening::{Answered, Happening, Reviewed};
 use kept::Afterwards;
-pub use kept::Kept;
+pub use kept::StoredGate;
 use sets::Sets;
 
 /// For how long after the end of a chain its question may still be on its way.
@@ -47,7 +47,7 @@ pub struct GateDecider {
     /// Chains whose glass is broken.
     pub glass: RwLock<Arc<Vec<ChainGlass>>>,
     /// What people said about commits of late.
-    pub foresaid: Foresaid,
+    pub commit_words: CommitWords,
     /// What gates that wait are still to be woken for.
     pub rounds: Rounds,
     trials: Trials,
@@ -61,8 +61,9 @@ impl GateDecider {
 
     /// Decides by these policies, and asks others on trial.
     pub fn with_shadow(library: Arc<Library>, shadow: Option<Arc<Library>>) -> Self {
-        let (glass, foresaid, rounds) = (RwLock::default(), Foresaid::default(), Rounds::default());
-        Self { library, shadow, glass, foresaid, rounds, trials: Trials::default() }
+        let (glass, commit_words, rounds) =
+            (RwLock::default(), CommitWords::default(), Rounds::default());
+        Self { library, shadow, glass, commit_words, rounds, trials: Trials::default() }
     }
 
     /// What was said of the whole chain before this gate was asked for, or while it waited.
@@ -104,7 +105,7 @@ impl GateDecider {
     fn hear(&self, sets: &Sets, gate: &mut Gate, now: DateTime<Utc>) -> bool {
         let set = &sets.in_force;
         let mut changed = false;
-        for review in self.foresaid.about(&gate.request, &set.people, &gate.reviews) {
+        for review in self.commit_words.about(&gate.request, &set.people, &gate.reviews) {
             changed |= gate.review(set, review, now).unwrap_or(false);
         }
         changed
@@ -116,18 +117,18 @@ impl GateDecider {
         input: &Envelope<Happening>,
         request: &GateRequested,
         now: DateTime<Utc>,
-    ) -> Kept {
+    ) -> StoredGate {
         let reviews = self.broken_before(request, now);
         let mut gate = Gate::open_with(&sets.in_force, request.clone(), reviews, now);
         self.hear(sets, &mut gate, now);
-        let kept = Kept::stored(gate, input.correlation, input.trace.clone());
-        Kept { is_stored: false, sent_at: Some(input.time), ..kept }
+        let kept = StoredGate::stored(gate, input.correlation, input.trace.clone());
+        StoredGate { is_stored: false, sent_at: Some(input.time), ..kept }
     }
 }
 
 impl Decider for GateDecider {
     type Input = Happening;
-    type State = Option<Kept>;
+    type State = Option<StoredGate>;
 
     async fn keys(
         &self,
@@ -166,7 +167,7 @@ impl Decider for GateDecider {
         connection: &mut PgConnection,
         keys: &[Uuid],
         now: DateTime<Utc>,
-    ) -> Result<HashMap<Uuid, Option<Kept>>, sqlx::Error> {
+    ) -> Result<HashMap<Uuid, Option<StoredGate>>, sqlx::Error> {
         let mut kept = tables::load(connection, keys).await?;
         tables::mark(connection, &mut kept).await?;
         tables::look(connection, &self.library.current(), &mut kept, now).await?;
@@ -175,7 +176,7 @@ impl Decider for GateDecider {
 
     fn decide(
         &self,
-        state: &mut Option<Kept>,
+        state: &mut Option<StoredGate>,
         input: &Envelope<Happening>,
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
@@ -250,9 +251,10 @@ impl Decider for GateDecider {
     async fn save(
         &self,
         connection: &mut PgConnection,
-        states: &[(Uuid, &Option<Kept>)],
+        states: &[(Uuid, &Option<StoredGate>)],
     ) -> Result<Vec<Uuid>, sqlx::Error> {
-        let kept: Vec<&Kept> = states.iter().filter_map(|(_, state)| state.as_ref()).collect();
+        let kept: Vec<&StoredGate> =
+            states.iter().filter_map(|(_, state)| state.as_ref()).collect();
         tables::hold_glass(connection, &kept).await?;
         tables::save(connection, &kept).await?;
         let mut woken = tables::outdate(connection, &kept).await?;
@@ -264,7 +266,7 @@ impl Decider for GateDecider {
         Ok(woken)
     }
 
-    fn committed(&self, states: Vec<(Uuid, Option<Kept>, bool)>) {
+    fn committed(&self, states: Vec<(Uuid, Option<StoredGate>, bool)>) {
         let kept = states.into_iter().filter_map(|(_, state, _)| state);
         for done in kept.flat_map(|kept| kept.afterwards) {
             match done {
@@ -280,7 +282,7 @@ impl Decider for GateDecider {
         }
     }
 
-    fn wake_at(&self, state: &Option<Kept>) -> Option<DateTime<Utc>> {
+    fn wake_at(&self, state: &Option<StoredGate>) -> Option<DateTime<Utc>> {
         state.as_ref().and_then(|kept| kept.gate.wake_at())
     }
 
@@ -306,7 +308,7 @@ impl GateDecider {
 /// takes back a broken glass, too.
 fn reviewed(
     set: &PolicySet,
-    kept: &mut Kept,
+    kept: &mut StoredGate,
     review: &Review,
     (now, decision): (DateTime<Utc>, &mut Decision),
 ) -> bool {

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::{
     call::Answer,
-    decider::{Answered, GateDecider, Happening, Kept, Reviewed},
+    decider::{Answered, GateDecider, Happening, Reviewed, StoredGate},
     library::{Library, Refused, Source},
     model::{Cost, Policy},
     news::News,
@@ -118,7 +118,7 @@ impl Desk {
 
     async fn say(
         &self,
-        before: Kept,
+        before: StoredGate,
         id: Uuid,
         (by, groups): (String, Vec<String>),
         (word, note): (Word, Option<String>),
@@ -190,7 +190,7 @@ impl Desk {
         &self,
         id: Uuid,
         kind: &str,
-        before: Kept,
+        before: StoredGate,
         body: Happening,
     ) -> Result<(), Problem> {
         let named = (kind, before.gate.request.gate.to_string());
@@ -253,7 +253,7 @@ impl Desk {
         }))
     }
 
-    async fn gate(&self, gate: GateId) -> Result<Kept, Problem> {
+    async fn gate(&self, gate: GateId) -> Result<StoredGate, Problem> {
         let filter = Filter { gate: Some(gate), limit: 1, ..Filter::default() };
         let found = tables::find(&self.pool, &filter).await.map_err(|error| unavailable(&error))?;
         found.into_iter().next().ok_or_else(|| {

@@ -16,9 +16,9 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{
+    commit_words::REMEMBERED,
     decider::GateDecider,
     desk::line::LATELY,
-    foresaid::REMEMBERED,
     library::{Library, Look, Shelf},
     metrics::Refusals,
     news::News,
@@ -186,11 +186,11 @@ impl Keeper {
 
     /// Hears what was said about commits.
     async fn see_words(&self) -> anyhow::Result<()> {
-        let GateDecider { foresaid, rounds, .. } = self.engine.decider();
+        let GateDecider { commit_words, rounds, .. } = self.engine.decider();
         let now = Utc::now();
-        let newest = foresaid.newest().unwrap_or(now - REMEMBERED);
+        let newest = commit_words.newest().unwrap_or(now - REMEMBERED);
         let words = store::words_since(&self.pool, newest - LATE).await?;
-        rounds.begin(foresaid.note(words, now).into_iter().map(News::Word));
+        rounds.begin(commit_words.note(words, now).into_iter().map(News::Word));
         Ok(())
     }
 

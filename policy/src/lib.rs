@@ -14,6 +14,7 @@
 pub mod bench;
 mod branch;
 mod call;
+mod commit_words;
 mod config;
 pub mod decider;
 mod desk;
@@ -23,7 +24,6 @@ mod fault;
 #[cfg(test)]
 mod fixtures;
 pub mod folder;
-mod foresaid;
 pub mod foresee;
 pub mod gate;
 mod keeper;

@@ -91,7 +91,7 @@ pub enum Look {
 
 /// The set that was in force last, as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kept {
+pub struct StoredSet {
     /// The commit it was read from; none of a folder.
     pub commit: Option<CommitSha>,
     /// Its files.
@@ -110,14 +110,14 @@ impl Library {
     /// Opens a folder. If what is there is faulty, the files that were in force last are.
     pub fn open_folder(
         folder: &Path,
-        kept: Option<Kept>,
+        kept: Option<StoredSet>,
         now: DateTime<Utc>,
     ) -> Result<Self, Faults> {
         let faults = match Self::open(folder, now) {
             Ok(library) => return Ok(library),
             Err(faults) => faults,
         };
-        let read = |kept: Kept| Some((document::read(&kept.files).ok()?, kept.files));
+        let read = |kept: StoredSet| Some((document::read(&kept.files).ok()?, kept.files));
         let Some(read) = kept.and_then(read) else { return Err(faults) };
         let seen = Seen::of(None, folder::files(folder));
         let library = Self::with(Source::Folder(folder.to_owned()), read, seen, now);
@@ -131,7 +131,7 @@ impl Library {
     pub fn open_branch(
         branch: Arc<Branch>,
         fetched: &anyhow::Result<()>,
-        kept: Option<Kept>,
+        kept: Option<StoredSet>,
         now: DateTime<Utc>,
     ) -> anyhow::Result<Self> {
         let head = branch.head()?;
@@ -145,7 +145,7 @@ impl Library {
         let source = Source::Branch(branch.clone());
         let library = match (found, kept) {
             (Some((seen, Ok(read))), _) => Self::with(source, read, seen, now),
-            (found, Some(Kept { commit, files })) => {
+            (found, Some(StoredSet { commit, files })) => {
                 let read = document::read(&files).map_err(|faults| anyhow::anyhow!("{faults}"))?;
                 let (seen, refused) = match found {
                     Some((seen, Err(faults))) => {
@@ -187,7 +187,7 @@ impl Library {
     pub fn open_trial(
         source: Source,
         fetched: &anyhow::Result<()>,
-        kept: Option<Kept>,
+        kept: Option<StoredSet>,
         now: DateTime<Utc>,
     ) -> Result<Self, Faults> {
         let opened = match &source {

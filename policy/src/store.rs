@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     call::Call,
-    decider::Kept,
+    decider::StoredGate,
     evaluate::Place,
     gate::Gate,
     news::News,
@@ -129,7 +129,7 @@ impl Filter {
 pub(crate) async fn load(
     connection: &mut PgConnection,
     ids: &[Uuid],
-) -> Result<Vec<Kept>, sqlx::Error> {
+) -> Result<Vec<StoredGate>, sqlx::Error> {
     let rows = sqlx::query("select * from gates where id = any($1)")
         .bind(ids)
         .fetch_all(&mut *connection)
@@ -138,7 +138,7 @@ pub(crate) async fn load(
 }
 
 /// The gates that fit, the newest first, unless the filter says otherwise.
-pub(crate) async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<Kept>, sqlx::Error> {
+pub(crate) async fn find(pool: &PgPool, filter: &Filter) -> Result<Vec<StoredGate>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     // Text of our own and nothing else.
     let rows = sqlx::query(AssertSqlSafe(filter.statement()))
@@ -219,7 +219,7 @@ pub(crate) async fn concerned(pool: &PgPool, news: &[News]) -> Result<Vec<Uuid>,
 async fn with_reviews(
     connection: &mut PgConnection,
     rows: Vec<PgRow>,
-) -> Result<Vec<Kept>, sqlx::Error> {
+) -> Result<Vec<StoredGate>, sqlx::Error> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
@@ -237,7 +237,7 @@ async fn with_reviews(
         .collect()
 }
 
-fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
+fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<StoredGate, sqlx::Error> {
     let Json(request): Json<GateRequested> = row.try_get("request")?;
     let Json(outcome): Json<Outcome> = row.try_get("outcome")?;
     let Json(reasons): Json<Vec<Reason>> = row.try_get("reasons")?;
@@ -263,7 +263,7 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<Kept, sqlx::Error> {
         ended,
     };
     let trace = row.try_get::<Option<String>, _>("trace")?.map(Trace);
-    Ok(Kept::stored(gate, row.try_get("correlation")?, trace))
+    Ok(StoredGate::stored(gate, row.try_get("correlation")?, trace))
 }
 
 fn review(row: &PgRow) -> Result<Review, sqlx::Error> {

@@ -17,11 +17,11 @@ use crate::chain::Chain;
 const STEPS_MAX: usize = 20_000;
 
 /// The version of what is not kept; none is ever written in it.
-pub(crate) const NOT_KEPT: i64 = -1;
+pub(crate) const NOT_CACHED: i64 = -1;
 
 /// Chains, each in the version it was written in.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<Inner>);
+pub(crate) struct ChainCache(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -32,7 +32,7 @@ struct Inner {
     steps: usize,
 }
 
-impl Kept {
+impl ChainCache {
     /// Takes what is kept under these keys.
     pub(crate) fn take(&self, keys: &[Uuid]) -> HashMap<Uuid, Chain> {
         let mut inner = self.inner();

@@ -34,7 +34,7 @@ pub(super) fn together(mut outcomes: Vec<Outcome>) -> Outcome {
 /// The event that tells of it; none where nobody spoke at a pull request, or need be told.
 pub(super) fn at_pull_request(open: &Open, outcome: &Outcome) -> Option<Answers> {
     let order = &open.order;
-    let (repository, pull_request) = order.said_at.clone()?;
+    let (repository, pull_request) = order.pull_request.clone()?;
     let is_of_no_concern = OF_NO_CONCERN.contains(&outcome.code.as_str());
     if order.is_review && is_of_no_concern {
         return None;
@@ -69,7 +69,7 @@ mod tests {
             groups: Vec::new(),
             note: None,
             answer_to: None,
-            said_at: Some(("acme/infra".to_owned(), 7)),
+            pull_request: Some(("acme/infra".to_owned(), 7)),
             said_in: Some("acme/infra".to_owned()),
             spoken_at: None,
             is_review,

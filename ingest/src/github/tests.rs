@@ -387,7 +387,7 @@ fn a_member_who_approves_at_a_pull_request_gives_an_event_and_an_order() {
             commit: None,
         }
     );
-    assert_eq!(order.said_at, Some(("acme/infra".to_owned(), 42)));
+    assert_eq!(order.pull_request, Some(("acme/infra".to_owned(), 42)));
     assert_eq!(order.spoken_at.unwrap().to_rfc3339(), "2026-11-20T09:00:00+00:00");
     let bound = read("issue_comment", &comment("stackly approve 59b20b8 fine", "MEMBER"));
     let order = bound.order.unwrap();
@@ -444,7 +444,7 @@ fn a_review_is_a_word_about_its_commit_and_a_dismissed_one_takes_it_back() {
         assert_eq!((order.act, order.by.as_str(), order.is_review), (act, "grace", true));
         let commit = "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5".into();
         assert_eq!(order.target, order.target.of_commit(commit));
-        assert_eq!(order.said_at, Some(("acme/infra".to_owned(), 42)));
+        assert_eq!(order.pull_request, Some(("acme/infra".to_owned(), 42)));
         // When it was dismissed is not told.
         assert_eq!(order.spoken_at.is_some(), action == "submitted");
     }

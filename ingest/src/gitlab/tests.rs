@@ -240,7 +240,7 @@ fn an_approval_is_a_word_about_its_head_and_one_taken_back_takes_it_back() {
             (act, "root", true),
             "{action}"
         );
-        assert_eq!(order.said_at, Some(("acme/infra".to_owned(), 16)));
+        assert_eq!(order.pull_request, Some(("acme/infra".to_owned(), 16)));
         let Target::PullRequest { number: 16, commit: Some(commit), .. } = order.target else {
             panic!("{:?}", order.target)
         };

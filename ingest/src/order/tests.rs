@@ -187,7 +187,7 @@ fn a_retry_that_is_carried_out_late_is_of_the_chain_there_was_when_it_was_said()
 fn an_order_that_was_kept_before_repositories_were_is_of_that_of_its_pull_request() {
     let at = |said_in: Option<&str>, pull_request: Option<&str>| Order {
         said_in: said_in.map(str::to_owned),
-        said_at: pull_request.map(|repository| (repository.to_owned(), 42)),
+        pull_request: pull_request.map(|repository| (repository.to_owned(), 42)),
         ..order(true, at(42, None))
     };
     assert_eq!(at(Some("acme/infra"), None).said_in(), Some("acme/infra"));

@@ -61,7 +61,7 @@ impl Place<'_> {
 
 /// What was read of a repository before, so that what did not change is not read again.
 #[derive(Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct ReadCache {
     /// The files of the commit that was looked at last.
     pub(super) files: Option<FileList>,
     /// The code that was read last.
@@ -119,7 +119,7 @@ pub(super) fn read(
     place: Place<'_>,
     files: &dyn Tree,
     (catalogue, states, moved): (&Catalogue, &[State], &BTreeMap<String, String>),
-    (changed, own, kept): (&Paths, Option<&Paths>, &mut Kept),
+    (changed, own, kept): (&Paths, Option<&Paths>, &mut ReadCache),
 ) -> Read {
     let stacks = of_branch(place, catalogue);
     let known = by_place(catalogue.blueprints(), (place.repository, place.branch));

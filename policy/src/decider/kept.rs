@@ -8,7 +8,7 @@ use crate::gate::Gate;
 
 /// A gate with the story it belongs to.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Kept {
+pub struct StoredGate {
     /// The gate.
     pub gate: Gate,
     /// The correlation id of its question.
@@ -36,7 +36,7 @@ pub(crate) enum Afterwards {
     Overridden(GateOverridden),
 }
 
-impl Kept {
+impl StoredGate {
     /// A gate that there is a row of.
     pub fn stored(gate: Gate, correlation: Uuid, trace: Option<Trace>) -> Self {
         Self {

@@ -23,7 +23,7 @@ policy "people" {
 struct Bench {
     folder: TempDir,
     decider: GateDecider,
-    state: Option<Kept>,
+    state: Option<StoredGate>,
     now: DateTime<Utc>,
     happened: u128,
 }

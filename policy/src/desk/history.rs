@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{Desk, shown::shown, unavailable};
 use crate::{
-    decider::Kept,
+    decider::StoredGate,
     document,
     evaluate::{Line, explain},
     foresee::foresee,
@@ -53,7 +53,7 @@ impl Desk {
     /// `explain`: one decision, line by line, by the very policies that decided it.
     pub(crate) async fn explain(&self, body: Value) -> Result<Value, Problem> {
         let ExplainRequest { gate } = read(body)?;
-        let Kept { gate, .. } = self.gate(gate).await?;
+        let StoredGate { gate, .. } = self.gate(gate).await?;
         let set = self.library.current();
         let case = gate.case_for(gate.decided_at);
         let (lines, by_now): (Vec<Line>, bool) = if set.digest == gate.policy_digest {
@@ -135,7 +135,7 @@ impl Desk {
             .await
             .map_err(|error| unavailable(&error))?;
         let set = self.library.current();
-        let tried = |Kept { gate, .. }| {
+        let tried = |StoredGate { gate, .. }| {
             let shown = shown(&gate, &set);
             Some(Tried { gate: shown, shadow: gate.shadow? })
         };

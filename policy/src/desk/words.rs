@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Desk, unavailable};
 use crate::{
-    foresaid::{CommitWord, REMEMBERED},
+    commit_words::{CommitWord, REMEMBERED},
     news::News,
     page::{KeptWord, Said, Words},
     review::{Review, ReviewRefused, Word},
@@ -57,7 +57,7 @@ impl Desk {
         tables::keep_word(&self.pool, &word).await.map_err(|error| unavailable(&error))?;
         let answer = plain(&KeptWord { kept: word.review.id, commit: word.commit.clone() });
         // This replica knows it at once, the others a moment later.
-        let commits = self.engine.decider().foresaid.note(vec![word], now);
+        let commits = self.engine.decider().commit_words.note(vec![word], now);
         let news: Vec<News> = commits.into_iter().map(News::Word).collect();
         self.tell(&news).await.map_err(|error| unavailable(&error))?;
         Ok(answer)

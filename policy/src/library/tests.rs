@@ -16,7 +16,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
     folder
 }
 
-fn on_trial(folder: &Path, kept: Option<Kept>) -> Library {
+fn on_trial(folder: &Path, kept: Option<StoredSet>) -> Library {
     Library::open_trial(Source::Folder(folder.to_owned()), &Ok(()), kept, now()).unwrap()
 }
 
@@ -52,7 +52,7 @@ fn policies_on_trial_open_whatever_is_there_and_are_none_until_they_can_be_read(
     assert_eq!(trial.current().len(), 1);
 
     let file = File { name: "a.hcl".to_owned(), text: WARN.to_owned() };
-    let trial = on_trial(&missing, Some(Kept { commit: None, files: vec![file] }));
+    let trial = on_trial(&missing, Some(StoredSet { commit: None, files: vec![file] }));
     assert!(trial.shelf().refused.is_some() && trial.has_policies(), "what was tried last");
 }
 
@@ -121,7 +121,7 @@ fn tracked(text: &str) -> (Work, TempDir, Arc<Branch>, CommitSha) {
     (work, mirrors, branch, CommitSha::from(first))
 }
 
-fn opened(branch: &Arc<Branch>, kept: Option<Kept>) -> anyhow::Result<Library> {
+fn opened(branch: &Arc<Branch>, kept: Option<StoredSet>) -> anyhow::Result<Library> {
     Library::open_branch(branch.clone(), &branch.fetch(), kept, now())
 }
 
@@ -229,7 +229,7 @@ fn with_the_origin_away_the_mirror_counts_unless_what_was_kept_is_newer() {
     assert_eq!(library.shelf().fetched_at, None);
 
     let file = File { name: "policies/a.hcl".to_owned(), text: WARN.to_owned() };
-    let kept = || Some(Kept { commit: Some(second.clone()), files: vec![file.clone()] });
+    let kept = || Some(StoredSet { commit: Some(second.clone()), files: vec![file.clone()] });
     let library = opened(&branch, kept()).unwrap();
     assert_eq!(library.current().commit, Some(second.clone()), "others had it in force already");
     assert_eq!(library.look(now()), Look::Same, "the older mirror does not replace it");
@@ -254,7 +254,8 @@ fn a_faulty_head_at_the_start_leaves_what_was_in_force_last() {
     assert!(error.contains("policies/a.hcl:1") && error.contains(bad.as_str()), "{error}");
     let file = File { name: "policies/a.hcl".to_owned(), text: DENY.to_owned() };
     let library =
-        opened(&branch, Some(Kept { commit: Some(first.clone()), files: vec![file] })).unwrap();
+        opened(&branch, Some(StoredSet { commit: Some(first.clone()), files: vec![file] }))
+            .unwrap();
     assert_eq!(library.current().commit, Some(first));
     assert_eq!(library.shelf().refused.unwrap().commit, Some(bad));
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::with_reviews;
 use crate::{
-    decider::Kept,
+    decider::StoredGate,
     document::File,
     page::Trial,
     review::{Review, Word},
@@ -60,7 +60,7 @@ pub(crate) async fn recorded(
     since: DateTime<Utc>,
     after: (DateTime<Utc>, Uuid),
     limit: i64,
-) -> Result<Vec<Kept>, sqlx::Error> {
+) -> Result<Vec<StoredGate>, sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let rows = sqlx::query(
         "select * from gates
@@ -81,7 +81,7 @@ pub(crate) async fn trial_of(
     pool: &PgPool,
     since: DateTime<Utc>,
     limit: i64,
-) -> Result<(Trial, Vec<Kept>), sqlx::Error> {
+) -> Result<(Trial, Vec<StoredGate>), sqlx::Error> {
     let mut connection = pool.acquire().await?;
     let row = sqlx::query(
         "select count(*) as decided, count(shadow) as differ from gates where decided_at >= $1",

@@ -6,12 +6,12 @@ use contracts::gate::Moment;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::decider::Kept;
+use crate::decider::StoredGate;
 
 /// Marks those among these gates that nobody waits for any more.
 pub(crate) async fn mark(
     connection: &mut PgConnection,
-    kept: &mut [Kept],
+    kept: &mut [StoredGate],
 ) -> Result<(), sqlx::Error> {
     let open = kept.iter().filter(|kept| !kept.gate.is_over());
     let open: Vec<Uuid> = open.map(|kept| kept.gate.request.gate.0).collect();
@@ -34,7 +34,7 @@ pub(crate) async fn mark(
 /// A question that was sent before another was known says nothing against it: it may have come late.
 pub(crate) async fn outdate(
     connection: &mut PgConnection,
-    kept: &[&Kept],
+    kept: &[&StoredGate],
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     let closed = kept.iter().filter(|kept| kept.is_outdated);
     let closed: Vec<Uuid> = closed.map(|kept| kept.gate.request.gate.0).collect();
@@ -46,7 +46,7 @@ pub(crate) async fn outdate(
     }
     let ended: Vec<Uuid> =
         kept.iter().filter(|kept| kept.chain_ends).map(|kept| kept.gate.request.chain.0).collect();
-    let is_step = |kept: &&&Kept| kept.gate.request.moment != Moment::BeforeChain;
+    let is_step = |kept: &&&StoredGate| kept.gate.request.moment != Moment::BeforeChain;
     let asked: Vec<_> = kept
         .iter()
         .filter(is_step)

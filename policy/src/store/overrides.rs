@@ -6,7 +6,7 @@ use sqlx::{PgConnection, PgPool, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::{
-    decider::Kept,
+    decider::StoredGate,
     page::{BrokenGlass, FollowUp},
     review::{Review, Word},
 };
@@ -96,9 +96,9 @@ pub(crate) async fn follow_up(
 /// Keeps others from writing what is said of the whole of these chains until the transaction ends.
 pub(crate) async fn hold_glass(
     connection: &mut PgConnection,
-    kept: &[&Kept],
+    kept: &[&StoredGate],
 ) -> Result<(), sqlx::Error> {
-    let number = |kept: &Kept| {
+    let number = |kept: &StoredGate| {
         let (high, low) = kept.gate.request.chain.0.as_u64_pair();
         (high ^ low ^ LOCKS).cast_signed()
     };
@@ -120,7 +120,7 @@ pub(crate) async fn hold_glass(
 /// at another, whoever wrote it there and whatever they knew. Gives the gates that are to be told.
 pub(crate) async fn level_glass(
     connection: &mut PgConnection,
-    kept: &[&Kept],
+    kept: &[&StoredGate],
 ) -> Result<Vec<Uuid>, sqlx::Error> {
     let chains: Vec<Uuid> = of_whole_chains(kept).map(|kept| kept.gate.request.chain.0).collect();
     if chains.is_empty() {
@@ -145,7 +145,7 @@ pub(crate) async fn level_glass(
 }
 
 /// Those at which somebody broke the glass of the whole chain.
-fn of_whole_chains<'a>(kept: &'a [&'a Kept]) -> impl Iterator<Item = &'a Kept> {
+fn of_whole_chains<'a>(kept: &'a [&'a StoredGate]) -> impl Iterator<Item = &'a StoredGate> {
     let is_of_chain =
         |review: &Review| matches!(review.word, Word::Override { whole_chain: true, .. });
     kept.iter().copied().filter(move |kept| kept.gate.reviews.iter().any(is_of_chain))

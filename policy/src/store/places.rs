@@ -9,7 +9,7 @@ use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use crate::{
-    decider::Kept,
+    decider::StoredGate,
     evaluate::{Comer, crowds},
     model::{PolicySet, Rule},
 };
@@ -24,7 +24,7 @@ const TOLD: i64 = 32;
 pub(crate) async fn look(
     connection: &mut PgConnection,
     set: &PolicySet,
-    kept: &mut [Kept],
+    kept: &mut [StoredGate],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     if !kept.iter().any(|kept| kept.gate.seeks()) {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::{
     call::Call,
-    decider::Kept,
+    decider::StoredGate,
     evaluate::Place,
     gate::{Gate, Told},
     review::{Review, Word},
@@ -15,8 +15,12 @@ use crate::{
 
 /// Writes gates and the reviews they did not have before. What was asked changes only where it is asked
 /// again, so of any other gate that is there only the answer is written.
-pub(crate) async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
-    let (stored, new): (Vec<&Kept>, Vec<&Kept>) = all.iter().partition(|kept| kept.is_stored);
+pub(crate) async fn save(
+    connection: &mut PgConnection,
+    all: &[&StoredGate],
+) -> Result<(), sqlx::Error> {
+    let (stored, new): (Vec<&StoredGate>, Vec<&StoredGate>) =
+        all.iter().partition(|kept| kept.is_stored);
     if !new.is_empty() {
         insert(connection, &new).await?;
     }
@@ -26,7 +30,7 @@ pub(crate) async fn save(connection: &mut PgConnection, all: &[&Kept]) -> Result
     save_reviews(connection, all).await
 }
 
-async fn insert(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
+async fn insert(connection: &mut PgConnection, all: &[&StoredGate]) -> Result<(), sqlx::Error> {
     let gates = || all.iter().map(|kept| &kept.gate);
     let requests = || gates().map(|gate| &gate.request);
     let question = sqlx::query(
@@ -58,7 +62,7 @@ async fn insert(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx
     Ok(())
 }
 
-async fn update(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
+async fn update(connection: &mut PgConnection, all: &[&StoredGate]) -> Result<(), sqlx::Error> {
     let answer = sqlx::query(
         "update gates set outcome = row.outcome, reasons = row.reasons, revision = row.revision,
              final = row.final, hold_until = row.hold_until, policy_digest = row.policy_digest,
@@ -85,7 +89,7 @@ async fn update(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx
 /// Binds the ids of gates and how each was answered last.
 fn answered<'q>(
     query: Query<'q, Postgres, PgArguments>,
-    all: &[&'q Kept],
+    all: &[&'q StoredGate],
 ) -> Query<'q, Postgres, PgArguments> {
     let gates = || all.iter().map(|kept| &kept.gate);
     let commit = |gate: &'q Gate| gate.policy_commit.as_ref().map(|it| it.as_str());
@@ -110,7 +114,10 @@ fn answered<'q>(
         .bind(gates().map(|gate| told(&gate.told)).collect::<Vec<_>>())
 }
 
-async fn save_reviews(connection: &mut PgConnection, all: &[&Kept]) -> Result<(), sqlx::Error> {
+async fn save_reviews(
+    connection: &mut PgConnection,
+    all: &[&StoredGate],
+) -> Result<(), sqlx::Error> {
     let reviews: Vec<(Uuid, i32, &Review)> = all
         .iter()
         .flat_map(|kept| {

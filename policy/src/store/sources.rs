@@ -7,7 +7,7 @@ use sqlx::{PgPool, Row, types::Json};
 use store::Remembered;
 use uuid::Uuid;
 
-use crate::{document::File, library::Kept, line};
+use crate::{document::File, library::StoredSet, line};
 
 /// Under which name what is told of policies is remembered.
 const CONSUMER: &str = "policy-sources";
@@ -113,7 +113,10 @@ pub(crate) async fn head_of(pool: &PgPool, source: &str) -> Result<Option<Commit
 
 /// The set of a source that was in force last, without what people stopped by hand then: what is
 /// stopped now is read apart from it.
-pub(crate) async fn in_force(pool: &PgPool, source: &str) -> Result<Option<Kept>, sqlx::Error> {
+pub(crate) async fn in_force(
+    pool: &PgPool,
+    source: &str,
+) -> Result<Option<StoredSet>, sqlx::Error> {
     let row = sqlx::query(
         "select commit_hash, files from policy_sources
          join policy_sets on policy_sets.digest = policy_sources.digest
@@ -126,7 +129,7 @@ pub(crate) async fn in_force(pool: &PgPool, source: &str) -> Result<Option<Kept>
         let Json(mut files): Json<Vec<File>> = row.try_get("files")?;
         files.retain(|file| file.name != line::FILE);
         let commit = row.try_get::<Option<String>, _>("commit_hash")?.map(CommitSha::from);
-        Ok(Kept { commit, files })
+        Ok(StoredSet { commit, files })
     })
     .transpose()
 }

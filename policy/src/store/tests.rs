@@ -26,12 +26,15 @@ fn guarded() -> PolicySet {
     )
 }
 
-fn kept(set: &PolicySet, number: u128, moment: Moment) -> Kept {
+fn kept(set: &PolicySet, number: u128, moment: Moment) -> StoredGate {
     let mut request = prod(moment);
     request.gate = GateId(Uuid::from_u128(number));
     let trace = Trace("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned());
     let gate = Gate::open(set, request, noon());
-    Kept { is_stored: false, ..Kept::stored(gate, Uuid::from_u128(number + 100), Some(trace)) }
+    StoredGate {
+        is_stored: false,
+        ..StoredGate::stored(gate, Uuid::from_u128(number + 100), Some(trace))
+    }
 }
 
 async fn all(pool: &PgPool, filter: &Filter) -> Vec<u128> {
@@ -209,7 +212,7 @@ async fn gates_that_have_nothing_to_hear_are_not_even_looked_at() {
     let pool = pool().await;
     let mut connection = pool.acquire().await.unwrap();
     let set = guarded();
-    let open: Vec<Kept> =
+    let open: Vec<StoredGate> =
         (1..=1_000).map(|number| kept(&set, number, Moment::BeforeApply)).collect();
     save(&mut connection, &open.iter().collect::<Vec<_>>()).await.unwrap();
     connection.execute("analyze gates").await.unwrap();
@@ -233,7 +236,7 @@ async fn gates_that_have_nothing_to_hear_are_not_even_looked_at() {
 }
 
 /// A gate of a chain of its own that passed long ago.
-fn passed(chain: u128) -> Kept {
+fn passed(chain: u128) -> StoredGate {
     let mut passed = kept(&policies(""), chain, Moment::BeforeChain);
     passed.gate.request.chain = ChainId(Uuid::from_u128(chain));
     passed
@@ -257,7 +260,7 @@ async fn what_is_over_is_forgotten_and_what_waits_or_was_not_followed_up_stays()
     assert_eq!(oldest(&pool).await.unwrap(), Some(noon()));
 
     assert_eq!(forget_gates(&pool, later, 9).await.unwrap(), 0, "each is needed still");
-    let mut waits = Kept { is_stored: true, ..waits };
+    let mut waits = StoredGate { is_stored: true, ..waits };
     for (number, by) in [(9, "alice"), (10, "bob")] {
         waits.gate.review(&guarded(), review(number, by, true), noon()).unwrap();
     }
@@ -308,7 +311,7 @@ async fn a_set_is_kept_while_it_is_in_force_or_a_kept_decision_names_it() {
 #[tokio::test]
 async fn words_and_stops_that_are_over_are_forgotten() {
     let pool = pool().await;
-    let word = |number| crate::foresaid::CommitWord {
+    let word = |number| crate::commit_words::CommitWord {
         repository: "acme/infra".to_owned(),
         pull_request: 7,
         commit: CommitSha::from("c0ffee"),
@@ -338,7 +341,7 @@ async fn words_and_stops_that_are_over_are_forgotten() {
 }
 
 /// A gate at which the glass of its chain is broken, as far as whoever opened it knew.
-fn behind_glass(number: u128, glass: &Review) -> Kept {
+fn behind_glass(number: u128, glass: &Review) -> StoredGate {
     let mut kept = kept(&guarded(), number, Moment::BeforeApply);
     let id = Uuid::new_v5(&kept.gate.request.gate.0, glass.id.as_bytes());
     kept.gate.reviews.push(Review { id, ..glass.clone() });
@@ -352,8 +355,8 @@ fn olga_breaks_it() -> Review {
 }
 
 /// She takes it back at this gate.
-fn take_back(kept: Kept) -> Kept {
-    let mut kept = Kept { is_stored: true, ..kept };
+fn take_back(kept: StoredGate) -> StoredGate {
+    let mut kept = StoredGate { is_stored: true, ..kept };
     let at = noon() + chrono::TimeDelta::minutes(5);
     let back = Review { word: Word::Withdraw, at, ..review(5, "olga", false) };
     assert!(kept.gate.mend(&guarded().people, &back));
@@ -361,7 +364,7 @@ fn take_back(kept: Kept) -> Kept {
 }
 
 /// What a decision writes, and whom it wakes.
-async fn decided(connection: &mut PgConnection, kept: &Kept) -> Vec<u128> {
+async fn decided(connection: &mut PgConnection, kept: &StoredGate) -> Vec<u128> {
     let folder = tempfile::tempdir().unwrap();
     let library = crate::library::Library::open(folder.path(), noon()).unwrap();
     let decider = crate::decider::GateDecider::new(std::sync::Arc::new(library));

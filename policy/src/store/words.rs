@@ -5,7 +5,7 @@ use contracts::CommitSha;
 use sqlx::{PgPool, Row, postgres::PgRow};
 
 use crate::{
-    foresaid::CommitWord,
+    commit_words::CommitWord,
     review::{Review, Word},
 };
 

@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 
 use super::*;
-use crate::foresaid::CommitWord;
+use crate::commit_words::CommitWord;
 
 /// Somebody must approve; who broke the glass of the chain need not wait.
 const HELD: &str = "policy \"people\" {\n approval { min_approvers = 1 }\n}\n\

@@ -22,7 +22,7 @@ use planner::{
     memory::{self, Memory},
 };
 use policy::{
-    decider::{GateDecider, Happening, Kept},
+    decider::{GateDecider, Happening, StoredGate},
     library::Library,
 };
 use store::{Decider, Decision, Refusal};
@@ -138,24 +138,24 @@ impl PolicyRig {
 
 impl Rig for PolicyRig {
     type Input = Happening;
-    type State = Option<Kept>;
+    type State = Option<StoredGate>;
 
     const CONSUMER: &'static str = policy::CARD.consumer;
 
-    fn key(&self, _: &States<Option<Kept>>, input: &Happening) -> Option<Uuid> {
+    fn key(&self, _: &States<Option<StoredGate>>, input: &Happening) -> Option<Uuid> {
         input.gate().map(|gate| gate.0)
     }
 
     fn decide(
         &self,
-        state: &mut Option<Kept>,
+        state: &mut Option<StoredGate>,
         input: &Envelope<Happening>,
         now: DateTime<Utc>,
     ) -> Result<Decision, Refusal> {
         self.0.decide(state, input, now)
     }
 
-    fn wake_at(&self, state: &Option<Kept>) -> Option<DateTime<Utc>> {
+    fn wake_at(&self, state: &Option<StoredGate>) -> Option<DateTime<Utc>> {
         self.0.wake_at(state)
     }
 
@@ -163,7 +163,7 @@ impl Rig for PolicyRig {
         self.0.wake(key)
     }
 
-    fn wrong(&self, state: &Option<Kept>) -> Option<Violation> {
+    fn wrong(&self, state: &Option<StoredGate>) -> Option<Violation> {
         let gate = &state.as_ref()?.gate;
         let silent = gate.reasons.first().is_none_or(|reason| reason.text.is_empty());
         silent.then(|| Violation::NoReason { what: gate.request.gate.to_string() })

@@ -8,7 +8,7 @@ use proptest::{prelude::*, sample::select};
 use super::*;
 use crate::{
     call::{Answer, Call},
-    foresaid::CommitWord,
+    commit_words::CommitWord,
     gate::Gate,
     review::{Review, Word},
     store::ChainGlass,
@@ -223,7 +223,7 @@ impl Bench {
                     review,
                     kept_at: self.now,
                 };
-                self.decider.foresaid.note(vec![word], self.now);
+                self.decider.commit_words.note(vec![word], self.now);
             }
             Way::Chain => {
                 let glass = ChainGlass { chain: request.chain, review };

@@ -14,29 +14,29 @@ fn word(number: u128, by: &str, word: Word) -> CommitWord {
     }
 }
 
-fn said(words: Vec<CommitWord>) -> Foresaid {
-    let foresaid = Foresaid::default();
-    foresaid.note(words, noon());
-    foresaid
+fn said(words: Vec<CommitWord>) -> CommitWords {
+    let commit_words = CommitWords::default();
+    commit_words.note(words, noon());
+    commit_words
 }
 
-fn about(foresaid: &Foresaid, request: &GateRequested) -> Vec<(String, Word)> {
+fn about(commit_words: &CommitWords, request: &GateRequested) -> Vec<(String, Word)> {
     let people = policies("person \"ann\" { also = [\"annie\"] }\n").people;
-    let about = foresaid.about(request, &people, &[]);
+    let about = commit_words.about(request, &people, &[]);
     about.into_iter().map(|review| (review.by, review.word)).collect()
 }
 
 #[test]
 fn a_word_is_about_gates_of_its_commit_and_pull_request_and_of_none_other() {
-    let foresaid = said(vec![word(1, "ann", Word::Approve)]);
+    let commit_words = said(vec![word(1, "ann", Word::Approve)]);
     let asked = prod(Moment::BeforeChain);
-    assert_eq!(about(&foresaid, &asked), [("ann".to_owned(), Word::Approve)]);
+    assert_eq!(about(&commit_words, &asked), [("ann".to_owned(), Word::Approve)]);
     let of = |number: Option<u64>, commit: &str, repository: &str| {
         let mut request = prod(Moment::BeforePlan);
         request.change.pull_request = number;
         request.change.commit = commit.into();
         request.change.repository = repository.to_owned();
-        about(&foresaid, &request).len()
+        about(&commit_words, &request).len()
     };
     assert_eq!(of(Some(7), "c0ffee", "Acme/Infra"), 1);
     assert_eq!(of(Some(8), "c0ffee", "acme/infra"), 0);
@@ -67,27 +67,27 @@ fn what_nobody_had_seen_is_not_approved_and_may_be_rejected() {
 fn a_no_to_the_code_is_taken_back_where_it_was_said_and_nothing_else_is() {
     let people = policies("person \"ann\" { also = [\"annie\"] }\n").people;
     let gate = prod(Moment::BeforeApply);
-    let foresaid = said(vec![word(1, "ann", Word::Reject)]);
-    let mut held = foresaid.about(&gate, &people, &[]);
+    let commit_words = said(vec![word(1, "ann", Word::Reject)]);
+    let mut held = commit_words.about(&gate, &people, &[]);
     let mut later = word(2, "annie", Word::Approve);
     later.review.at = noon() + TimeDelta::minutes(1);
-    foresaid.note(vec![later], noon());
-    let taken = foresaid.about(&gate, &people, &held);
+    commit_words.note(vec![later], noon());
+    let taken = commit_words.about(&gate, &people, &held);
     let [back] = taken.as_slice() else { panic!("{taken:?}") };
     assert_eq!((back.by.as_str(), back.word), ("annie", Word::Withdraw), "a plan is not approved");
     let own = Review { word: Word::Reject, ..crate::fixtures::review(9, "ann", false) };
-    assert_eq!(foresaid.about(&gate, &people, &[held.clone(), vec![own]].concat()), []);
+    assert_eq!(commit_words.about(&gate, &people, &[held.clone(), vec![own]].concat()), []);
     held.extend(taken);
-    assert_eq!(foresaid.about(&gate, &people, &held), [], "once");
+    assert_eq!(commit_words.about(&gate, &people, &held), [], "once");
 }
 
 #[test]
 fn what_is_known_is_no_news_and_what_is_long_ago_is_forgotten() {
-    let foresaid = said(vec![word(1, "ann", Word::Approve)]);
-    assert_eq!(foresaid.note(vec![word(1, "ann", Word::Approve)], noon()), []);
-    assert_eq!(foresaid.newest(), Some(noon()));
+    let commit_words = said(vec![word(1, "ann", Word::Approve)]);
+    assert_eq!(commit_words.note(vec![word(1, "ann", Word::Approve)], noon()), []);
+    assert_eq!(commit_words.newest(), Some(noon()));
     let mut other = word(2, "ben", Word::Approve);
     (other.commit, other.kept_at) = ("beef".into(), noon() + REMEMBERED);
-    assert_eq!(foresaid.note(vec![other], noon() + REMEMBERED), ["beef".into()]);
-    assert_eq!(about(&foresaid, &prod(Moment::BeforeChain)), []);
+    assert_eq!(commit_words.note(vec![other], noon() + REMEMBERED), ["beef".into()]);
+    assert_eq!(about(&commit_words, &prod(Moment::BeforeChain)), []);
 }

@@ -36,7 +36,7 @@ struct First {
 
 /// What is to be sent now.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Send {
+pub(crate) enum Dispatch {
     /// The next in order.
     Next(Hook),
     /// Without waiting for its turn any longer.
@@ -45,7 +45,7 @@ pub(crate) enum Send {
 
 impl Queue {
     /// Another event.
-    pub(crate) fn push(&mut self, hook: Hook, now: DateTime<Utc>) -> Vec<Send> {
+    pub(crate) fn push(&mut self, hook: Hook, now: DateTime<Utc>) -> Vec<Dispatch> {
         if self.first.is_none() {
             return vec![self.start(hook, now)];
         }
@@ -54,7 +54,7 @@ impl Queue {
     }
 
     /// A delivery has ended, well or badly.
-    pub(crate) fn concluded(&mut self, event: Uuid, now: DateTime<Utc>) -> Vec<Send> {
+    pub(crate) fn concluded(&mut self, event: Uuid, now: DateTime<Utc>) -> Vec<Dispatch> {
         if self.first.take_if(|first| first.event == event).is_none() {
             return Vec::new();
         }
@@ -62,10 +62,10 @@ impl Queue {
     }
 
     /// Those that have waited long enough, if any.
-    pub(crate) fn release(&mut self, now: DateTime<Utc>) -> Vec<Send> {
+    pub(crate) fn release(&mut self, now: DateTime<Utc>) -> Vec<Dispatch> {
         let stuck = self.first.as_ref().is_some_and(|first| first.since + PATIENCE <= now);
         if stuck || self.waiting.len() > WAITING_MAX {
-            return self.waiting.drain(..).map(Send::ByItself).collect();
+            return self.waiting.drain(..).map(Dispatch::ByItself).collect();
         }
         Vec::new()
     }
@@ -80,8 +80,8 @@ impl Queue {
         self.first.is_none()
     }
 
-    fn start(&mut self, hook: Hook, now: DateTime<Utc>) -> Send {
+    fn start(&mut self, hook: Hook, now: DateTime<Utc>) -> Dispatch {
         self.first = Some(First { event: hook.id, since: now });
-        Send::Next(hook)
+        Dispatch::Next(hook)
     }
 }

@@ -40,7 +40,7 @@ pub struct CommitWord {
 
 /// What was said of late.
 #[derive(Debug, Default)]
-pub struct Foresaid(RwLock<Arc<Words>>);
+pub struct CommitWords(RwLock<Arc<Words>>);
 
 type Words = HashMap<CommitSha, Vec<CommitWord>>;
 
@@ -52,7 +52,7 @@ impl CommitWord {
     }
 }
 
-impl Foresaid {
+impl CommitWords {
     /// Notes words. Returns the commits of those that are news.
     pub fn note(&self, words: Vec<CommitWord>, now: DateTime<Utc>) -> Vec<CommitSha> {
         let known = self.known();
