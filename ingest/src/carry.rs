@@ -175,13 +175,16 @@ impl Carriage {
     }
 
     async fn review(&self, open: &Open, word: Word) -> Result<Outcome, bus::BusError> {
+        // Before the word about the commit is heard: it may open them at once, and whoever said it is
+        // told of those all the same.
+        let meant = self.meant(open).await?;
         // Gates of the commit that are asked from now on find it.
         if let Some(review) = order::about_commit(&open.order)
             && let Err(problem) = self.bus.command(open.id, &review).await?
         {
             return Ok(problem.into());
         }
-        let gates = match self.meant(open).await? {
+        let gates = match meant {
             Ok(gates) => gates,
             Err(outcome) => return Ok(outcome),
         };
