@@ -11,7 +11,7 @@ use axum::{
 };
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::SecretString;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha1::Sha1;
 use sha2::Sha256;
 use sqlx::PgPool;
@@ -236,4 +236,20 @@ pub(crate) fn spacelift(body: impl Into<Vec<u8>>) -> Request<Body> {
 /// The push of the fixture, to another branch: another fact.
 pub(crate) fn push_to(branch: &str) -> String {
     PUSH.replace("refs/heads/main", &format!("refs/heads/{branch}"))
+}
+
+/// Ada's vote on a pull request at Azure DevOps, as an event with this id tells it.
+pub(crate) fn azure_vote(id: &str, vote: i32) -> Value {
+    json!({
+        "id": id,
+        "eventType": "git.pullrequest.updated",
+        "message": { "text": "Ada voted" },
+        "resource": {
+            "pullRequestId": 7,
+            "targetRefName": "refs/heads/main",
+            "lastMergeSourceCommit": { "commitId": "33b55f7cb7e7e245323987634f960cf4a6e6bc74" },
+            "repository": { "name": "infra", "project": { "name": "Platform" } },
+            "reviewers": [{ "displayName": "Ada", "uniqueName": "ada@acme.example", "vote": vote }],
+        },
+    })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bus::{Bus, BusError};
 use chrono::{TimeDelta, Utc};
 use contracts::{
-    Code, Envelope, Message,
+    ChainId, Code, Envelope, Message,
     check::AnswerCheck,
     gate::{Moment, Outcome},
     order::{CancelChain, LockStack, PauseChain, ResumeChain},
@@ -19,6 +19,14 @@ use uuid::Uuid;
 
 use super::running::{Running, account, step};
 use crate::{ChainPage, WaitLine};
+
+/// Jane cancels a chain.
+async fn cancel(running: &Running, chain: ChainId, force: bool) {
+    let by = "jane".to_owned();
+    let order = CancelChain { chain, stack: None, force, by, note: None };
+    let subject = subject::command(CancelChain::TYPE);
+    running.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_is_never_through_is_told_with_what_mends_it_and_a_cancel_forgoes_it() {
@@ -48,10 +56,7 @@ async fn a_call_that_is_never_through_is_told_with_what_mends_it_and_a_cancel_fo
         "{lines:?}"
     );
 
-    let by = "jane".to_owned();
-    let order = CancelChain { chain, stack: None, force: false, by, note: None };
-    let subject = subject::command(CancelChain::TYPE);
-    running.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+    cancel(&running, chain, false).await;
     let page = running.ended(chain).await;
     assert_eq!(step(&page, "a").summary.state, StepState::Canceled);
     assert_eq!(running.runs("a"), 0, "its run was never made");
@@ -69,10 +74,7 @@ async fn a_plan_that_waits_for_a_review_in_spacelift_is_ended_with_its_step() {
     let waits = |page: &ChainPage| step(page, "a").summary.reason.text.contains("a review there");
     running.until(chain, "it waits for a review", waits).await;
 
-    let by = "jane".to_owned();
-    let order = CancelChain { chain, stack: None, force: false, by, note: None };
-    let subject = subject::command(CancelChain::TYPE);
-    running.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+    cancel(&running, chain, false).await;
     let page = running.ended(chain).await;
     assert_eq!(step(&page, "a").summary.state, StepState::Canceled);
     running.stop().await;
@@ -183,10 +185,7 @@ async fn a_forced_cancel_whose_first_stop_did_not_arrive_still_ends_the_run() {
     let applies = |page: &ChainPage| step(page, "a").summary.state == StepState::Applying;
     running.until(chain, "it applies", applies).await;
 
-    let by = "jane".to_owned();
-    let order = CancelChain { chain, stack: None, force: true, by, note: None };
-    let subject = subject::command(CancelChain::TYPE);
-    running.bus.request(&subject, &json!(order)).await.unwrap().unwrap();
+    cancel(&running, chain, true).await;
 
     let page = running.ended(chain).await;
     assert_eq!(step(&page, "a").summary.state, StepState::Canceled);

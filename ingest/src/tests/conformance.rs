@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::testing::{
-    GITHUB_SECRET, House, PULL_REQUEST, PUSH, RUN, Settings, door, github, push_to, send, sha1,
-    sha256, spacelift,
+    GITHUB_SECRET, House, PULL_REQUEST, PUSH, RUN, Settings, azure_vote, door, github, push_to,
+    send, sha1, sha256, spacelift,
 };
 
 const SLACK_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
@@ -431,19 +431,8 @@ async fn a_vote_is_taken_beside_what_another_subscription_tells_of_the_same_even
     settings.senders.azure_devops.commanders = vec!["ada@acme.example".to_owned()];
     let house = House::open_as(&settings).await;
     let told = async |subscription: &str, header: &str| {
-        let body = json!({
-            "id": "03c164c2-8912-4d5e-8009-3707d5f83734",
-            "subscriptionId": subscription,
-            "eventType": "git.pullrequest.updated",
-            "message": { "text": "Ada voted" },
-            "resource": {
-                "pullRequestId": 7,
-                "targetRefName": "refs/heads/main",
-                "lastMergeSourceCommit": { "commitId": "33b55f7cb7e7e245323987634f960cf4a6e6bc74" },
-                "repository": { "name": "infra", "project": { "name": "Platform" } },
-                "reviewers": [{ "displayName": "Ada", "uniqueName": "ada@acme.example", "vote": 10 }],
-            },
-        });
+        let mut body = azure_vote("03c164c2-8912-4d5e-8009-3707d5f83734", 10);
+        body["subscriptionId"] = json!(subscription);
         let request = post("azure-devops")
             .header("authorization", format!("Basic {}", BASE64.encode("stackly:password")))
             .header(header, "vote");

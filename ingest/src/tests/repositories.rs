@@ -235,18 +235,7 @@ async fn a_vote_that_is_given_again_is_carried_out_at_once_like_the_first() {
     let authorization = format!("Basic {}", BASE64.encode("stackly:of azure"));
     let headers = [("authorization", authorization.as_str()), ("x-stackly-change", "vote")];
     for (number, vote) in [10, 0, 10].into_iter().enumerate() {
-        let body = json!({
-            "id": format!("vote-{number}"),
-            "eventType": "git.pullrequest.updated",
-            "message": { "text": "Ada voted" },
-            "resource": {
-                "pullRequestId": 7,
-                "targetRefName": "refs/heads/main",
-                "lastMergeSourceCommit": { "commitId": "33b55f7cb7e7e245323987634f960cf4a6e6bc74" },
-                "repository": { "name": "infra", "project": { "name": "Platform" } },
-                "reviewers": [{ "displayName": "Ada", "uniqueName": "ada@acme.example", "vote": vote }],
-            },
-        });
+        let body = crate::testing::azure_vote(&format!("vote-{number}"), vote);
         let (status, answer) = ingest.post("azure-devops", &headers, &body.to_string()).await;
         assert_eq!(status, 202, "{answer}");
         let order = ingest.carried_out(&answer).await;
