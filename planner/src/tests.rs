@@ -1,6 +1,6 @@
 //! The whole service on a real nats-server, a real Postgres and a simulated Spacelift.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use bus::Bus;
 use chrono::Utc;
@@ -163,7 +163,9 @@ impl Running {
     async fn answers(&self) -> impl futures::Stream<Item = Envelope> + Unpin + use<> {
         let answers = self.bus.tail("stackly.evt.chain.>").await.unwrap();
         self.bus.flush().await.unwrap();
-        answers
+        // On a slow machine an answer may be published twice.
+        let mut seen = HashSet::new();
+        answers.filter(move |answer| std::future::ready(seen.insert(answer.id)))
     }
 
     async fn publish<M: Message>(&self, message: &M) -> Uuid {

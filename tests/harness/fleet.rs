@@ -12,6 +12,9 @@ use crate::patience::eventually;
 /// At which place a process is to die: `<label>=<nth>`.
 pub const FAILPOINT: &str = "STACKLY_FAILPOINT";
 
+/// How long a service may take to end: what it is given to finish its work, and as much again.
+const STOP_MAX: Duration = Duration::from_secs(60);
+
 /// The services of one test.
 pub enum Fleet {
     /// In this process.
@@ -130,6 +133,14 @@ impl Fleet {
         tokio::time::timeout(patience, self.process(service).exited()).await.is_ok()
     }
 
+    /// Starts a service again, as whoever runs it would, if it has ended by itself: one gives up at its
+    /// start if Postgres or NATS goes just then.
+    pub async fn restart_if_it_died(&mut self, service: &'static str) {
+        if self.died(service, Duration::ZERO).await {
+            self.start(service, &[]);
+        }
+    }
+
     /// The process of a service.
     pub fn process(&self, service: &str) -> &Supervised {
         let Self::Apart { processes, .. } = self else {
@@ -172,7 +183,7 @@ impl Fleet {
             }
             Self::Apart { processes, .. } => {
                 let stops = processes.iter().map(|(name, process)| async move {
-                    let ended = process.stop(Signal::SIGTERM, Duration::from_secs(20)).await;
+                    let ended = process.stop(Signal::SIGTERM, STOP_MAX).await;
                     assert!(ended.success(), "{name} ended badly: {ended}");
                 });
                 futures::future::join_all(stops).await;

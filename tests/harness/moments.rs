@@ -9,7 +9,7 @@ use simulator::Control;
 /// The seed of all random moments of a build, to see a failure again.
 const GIVEN_SEED: Option<&str> = option_env!("STACKLY_CHAOS_SEED");
 /// How long a system may do nothing before that, too, is a moment: it may wait for us.
-const IDLE_MAX: Duration = Duration::from_secs(8);
+const IDLE_MAX: Duration = Duration::from_secs(20);
 
 /// Random moments and random choices from one printed seed.
 pub struct Moments {

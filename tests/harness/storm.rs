@@ -103,9 +103,15 @@ pub async fn run(pipeline: &mut Pipeline, weather: &Weather) -> Weathered {
     let mut disasters = BTreeMap::new();
     while !ending.is_finished() {
         moments.next(LINES).await;
+        for service in SERVICES {
+            pipeline.fleet.restart_if_it_died(service).await;
+        }
         let disaster = *moments.choose(&DISASTERS);
         *disasters.entry(disaster.name()).or_default() += 1;
         strike(pipeline, disaster, &mut moments).await;
+    }
+    for service in SERVICES {
+        pipeline.fleet.restart_if_it_died(service).await;
     }
     pipeline.ready().await;
     let chains = ending.await.expect("whoever waits does not panic");

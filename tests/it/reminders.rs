@@ -21,7 +21,7 @@ policy "slow" {
   approval {
     allowed_groups = ["leads"]
     remind_after   = "1s"
-    escalate_after = "2s"
+    escalate_after = "8s"
     escalate_to    = ["bosses"]
   }
 }

@@ -230,6 +230,9 @@ fn it_ends_with_whoever_started_it_and_says_why() {
     let mut shell = Command::new("sh");
     shell.args(["-c", "\"$@\" & wait", "sh"]).arg(started.get_program());
     shell.args(started.get_args());
+    for (name, _) in started.get_envs() {
+        shell.env_remove(name);
+    }
     let mut running = Running::spawn(shell, folder.path());
     running.until_it_says(RUNS);
     let mut processes = running.processes();

@@ -83,9 +83,17 @@ impl Desk {
 
     /// Announces an event.
     pub(crate) async fn announce<M: Message>(&self, correlation: Uuid, event: &M) {
-        let outgoing = Outgoing::new(event).within(correlation, None);
-        let envelope = outgoing.first("test", Uuid::now_v7(), Utc::now());
-        let sent = self.bus.send(&[envelope]).await;
+        self.announce_all(correlation, std::slice::from_ref(event)).await;
+    }
+
+    /// Announces several at once.
+    pub(crate) async fn announce_all<M: Message>(&self, correlation: Uuid, events: &[M]) {
+        let envelope = |event| {
+            let outgoing = Outgoing::new(event).within(correlation, None);
+            outgoing.first("test", Uuid::now_v7(), Utc::now())
+        };
+        let envelopes: Vec<_> = events.iter().map(envelope).collect();
+        let sent = self.bus.send(&envelopes).await;
         self.bus.stored(sent).await.unwrap();
     }
 

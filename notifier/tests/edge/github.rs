@@ -134,7 +134,7 @@ async fn a_notice_that_was_held_up_does_not_cover_the_status_of_a_later_chain() 
     let desk = Desk::start(&config(&github, TOKEN)).await;
     let (chain, change) = (new_chain(), change());
     let reason = Reason::new(Code::BranchNotTracked, "no stack tracks this branch");
-    github.fail(Fault::Limited { retry_after: 2 });
+    github.fail(Fault::Limited { retry_after: 8 });
     desk.announce(new_chain().0, &ChainIgnored { change: change.clone(), kind: None, reason })
         .await;
     until("the notice was held up", async || seen(github.calls(), |calls| *calls == 1)).await;

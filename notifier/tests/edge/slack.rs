@@ -41,9 +41,8 @@ async fn a_chain_is_one_message_that_ends_as_the_chain_ends() {
     desk.announce(chain.0, &planned(chain, &change, &stacks)).await;
     message(&slack, "waiting to begin").await;
     desk.announce(chain.0, &started(chain, &change, 20)).await;
-    for stack in &stacks {
-        desk.announce(chain.0, &step_finished(chain, stack)).await;
-    }
+    let burst: Vec<_> = stacks.iter().map(|stack| step_finished(chain, stack)).collect();
+    desk.announce_all(chain.0, &burst).await;
     desk.announce(chain.0, &finished(chain, &change, &stacks)).await;
     let last = message(&slack, "finished").await;
     assert_eq!(slack.messages().len(), 1);

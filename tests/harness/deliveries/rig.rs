@@ -285,10 +285,7 @@ impl Rig {
         let mut ticks = tokio::time::interval(LOOK * 10);
         loop {
             ticks.tick().await;
-            // It gives up at its start if Postgres goes just then; whoever runs it starts it again.
-            if self.fleet.died("ingest", Duration::ZERO).await {
-                self.fleet.start("ingest", &[]);
-            }
+            self.fleet.restart_if_it_died("ingest").await;
             // The first may fall upon a connection that Postgres took along.
             if let Ok((known, found)) = store::known(&self.pool).await {
                 let wanted = i64::try_from(self.trial.plan.count)?;

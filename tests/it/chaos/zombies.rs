@@ -31,9 +31,9 @@ async fn an_executor_that_freezes_beyond_its_lease_triggers_nothing_twice_when_i
     let mut commits = Vec::new();
 
     for place in PLACES {
-        let commit = freeze_at(&mut pipeline, place).await;
+        let (commit, written) = freeze_at(&mut pipeline, place).await;
         pipeline.fleet.process("executor").signal(Signal::SIGCONT);
-        pipeline.fleet.wrote("executor", "going on after a pause", 0, FREEZE).await;
+        pipeline.fleet.wrote("executor", "going on after a pause", written, FREEZE).await;
         commits.push(commit);
         // Both work on this one.
         commits.push(pipeline.push(&["stacks/a/main.tf"]).await);
@@ -48,8 +48,9 @@ async fn an_executor_that_freezes_beyond_its_lease_triggers_nothing_twice_when_i
     pipeline.stop().await;
 }
 
-/// Freezes the executor during a chain that another replica brings to its end; gives its commit.
-async fn freeze_at(pipeline: &mut Pipeline, place: &str) -> String {
+/// Freezes the executor during a chain that another replica brings to its end; gives its commit, and
+/// how long the log of the frozen one was before.
+async fn freeze_at(pipeline: &mut Pipeline, place: &str) -> (String, usize) {
     pipeline.fleet.kill("executor").await;
     let written = pipeline.fleet.log("executor").len();
     let order = format!("{place}=pause");
@@ -69,5 +70,5 @@ async fn freeze_at(pipeline: &mut Pipeline, place: &str) -> String {
     };
     let ended = pipeline.spacelift.wait_for_entry(before, TAKEOVER, last_of_the_chain).await;
     assert!(ended.is_ok(), "frozen at {place}, nobody took over: {ended:?}");
-    commit
+    (commit, written)
 }

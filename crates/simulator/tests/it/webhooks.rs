@@ -270,7 +270,7 @@ async fn a_delayed_webhook_comes_late() {
     let mut receiver = Receiver::start().await;
     let client = with_webhook(&receiver).await;
     let control = client.simulator.control();
-    let delay = FaultKind::WebhookDelayed { delay_ms: 150 };
+    let delay = FaultKind::WebhookDelayed { delay_ms: 3_000 };
     control.add_fault(Fault::always(delay).on("QUEUED"));
     client.trigger("net", "TRACKED").await;
     let letters = receiver.take(6).await;

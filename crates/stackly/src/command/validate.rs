@@ -105,9 +105,11 @@ pub(super) fn check_policies(folder: &Path, terminal: &mut Terminal<'_>) -> Resu
     Err(Failure::Failed(anyhow::anyhow!("{shown} would be refused")))
 }
 
-/// The folder of policies that is meant by a path: itself, or one in it of that name.
+/// The folder of policies that is meant by a path: itself, or one in it of that name. A file stands for
+/// the folder that it is in.
 fn policies(path: &Path) -> Option<PathBuf> {
-    [path.to_owned(), path.join("policies")].into_iter().find(|folder| holds_policies(folder))
+    let folder = if path.is_file() { path.parent()? } else { path };
+    [folder.to_owned(), folder.join("policies")].into_iter().find(|folder| holds_policies(folder))
 }
 
 /// Whether a folder has a file of HCL in which a line begins like a policy.

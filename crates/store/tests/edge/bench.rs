@@ -44,7 +44,7 @@ impl Place {
     pub(crate) fn at(nats: &str, postgres: &str) -> Self {
         let prefix = format!("t{}", Uuid::new_v4().simple());
         let mut store = store::Options::at(postgres);
-        store.lease = Duration::from_secs(2);
+        store.lease = Duration::from_secs(5);
         Self { bus: bus::Options::at(nats, prefix), store, schema: "counting" }
     }
 }

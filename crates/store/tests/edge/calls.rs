@@ -188,9 +188,7 @@ async fn a_lane_takes_one_call_at_a_time() {
 #[tokio::test]
 async fn a_call_that_ends_badly_is_looked_up_by_the_next_claim() {
     for bad in [Outside::Panics, Outside::NeverAnswers] {
-        let mut place = Place::shared().await;
-        place.store.lease = Duration::from_millis(800);
-        let service = Service::engine(&place).await;
+        let service = Service::engine(&Place::shared().await).await;
         let caller = Caller::new(move |nth| if nth == 1 { bad } else { Outside::Answers });
         service.perform(caller.clone(), 4);
         let counter = Uuid::new_v4();
@@ -279,25 +277,25 @@ async fn at_the_end_calls_begun_are_finished_and_the_others_left_as_not_begun() 
 #[tokio::test]
 async fn a_claim_that_waited_long_for_its_turn_is_renewed_and_not_called_twice() {
     let mut place = Place::shared().await;
-    place.store.lease = Duration::from_millis(1_200);
+    place.store.lease = Duration::from_secs(3);
     let service = Service::engine(&place).await;
     let caller = Caller::new(|_| Outside::Waits);
     service.perform(caller.clone(), 1);
-    for number in 0..4 {
+    for number in 0..6 {
         let call = Also::Call(format!("lane {number}"));
         service.submit(also(Uuid::new_v4(), call)).await.unwrap();
     }
-    // Each call takes half a lease, so the last waits for longer than one.
-    for number in 1..=4 {
+    // Each call takes a quarter of a lease, so the last waits for longer than one.
+    for number in 1..=6 {
         eventually("the call", async || caller.claims().len() >= number).await;
-        let half = Duration::from_millis(600);
-        tokio::time::interval_at(tokio::time::Instant::now() + half, half).tick().await;
+        let quarter = Duration::from_millis(750);
+        tokio::time::interval_at(tokio::time::Instant::now() + quarter, quarter).tick().await;
         caller.let_go.add_permits(1);
         eventually("its end", async || caller.ended.load(Ordering::SeqCst) >= number).await;
     }
     eventually("all results", async || service.count("effects where open").await == 0).await;
     let claims = caller.claims();
-    assert_eq!(claims.len(), 4, "none was called twice");
+    assert_eq!(claims.len(), 6, "none was called twice");
     assert!(claims.iter().all(|claim| !claim.uncertain), "{claims:?}");
     service.stop().await;
 }

@@ -26,7 +26,7 @@ const BATCH: usize = 20;
 /// How many lives the broker has, if none of its deaths shows earlier.
 const LIVES: usize = 12;
 /// How long the broker may keep silent before the stream counts as empty.
-const SILENCE: Duration = Duration::from_secs(4);
+const SILENCE: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_trusts_the_double_ack_fails_the_checker_when_the_broker_is_killed() {
@@ -44,7 +44,7 @@ async fn one_that_trusts_the_double_ack_fails_the_checker_when_the_broker_is_kil
     .await;
     make(&nats, "CONSUMER.DURABLE.CREATE.STEPS.trusting", &json!({
         "stream_name": "STEPS",
-        "config": { "durable_name": "trusting", "ack_policy": "explicit", "ack_wait": 1_000_000_000,
+        "config": { "durable_name": "trusting", "ack_policy": "explicit", "ack_wait": 3_000_000_000_u64,
             "max_ack_pending": 1000 },
     }))
     .await;
@@ -89,7 +89,7 @@ impl Trusting {
         let mut broker = RawNats::connect(&nats.url()).await.unwrap();
         let mut worked = 0;
         while worked < steps {
-            let order = json!({ "batch": BATCH, "expires": 1_500_000_000 }).to_string();
+            let order = json!({ "batch": BATCH, "expires": 4_500_000_000_u64 }).to_string();
             let next = "$JS.API.CONSUMER.MSG.NEXT.STEPS.trusting";
             broker.publish(next, "next", order.as_bytes()).await.unwrap();
             let batch = take(&mut broker).await;
