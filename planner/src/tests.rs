@@ -265,6 +265,9 @@ async fn only_stacks_with_the_label_are_driven_where_one_is_configured() {
     running.publish(&push("acme/infra", "c0ffee", "dns/main.tf")).await;
     let ignored = next(&mut answers).await;
     assert_eq!(ignored.body["reason"]["code"], "nothing_touched");
+    let told = running.ask("trace", json!({ "correlation": ignored.correlation })).await.unwrap();
+    let notes: Vec<&Value> = told.as_array().unwrap().iter().map(|it| &it["note"]).collect();
+    assert!(notes.contains(&&ignored.body["reason"]["text"]), "{told:#}");
     running.publish(&push("acme/infra", "c0ffef", "network/main.tf")).await;
     assert_eq!(stacks(&next(&mut answers).await), ["network"], "what is between them is not ours");
     running.stop().await;

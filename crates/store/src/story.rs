@@ -21,7 +21,8 @@ pub struct Chapter {
     pub ended_at: Option<DateTime<Utc>>,
     /// The event types of the answers.
     pub answers: Vec<String>,
-    /// For a call: at which attempt it is, and why the last one did not do.
+    /// For a call: at which attempt it is, and why the last one did not do. For what was answered once:
+    /// why it was answered so.
     pub note: Option<String>,
 }
 
@@ -29,7 +30,9 @@ pub struct Chapter {
 pub async fn story(pool: &PgPool, correlation: Uuid) -> Result<Vec<Chapter>, sqlx::Error> {
     let rows = sqlx::query(
         "select consumer as who, event_type as what, event_key as key, event_at as began_at,
-             answered_at as ended_at, null::text as note,
+             answered_at as ended_at,
+             case when json_array_length(answers) = 1
+                 then answers->0->'body'->'reason'->>'text' end as note,
              array(select answer->>'kind' from json_array_elements(answers) as answer) as answers
          from remembered where correlation = $1
          union all

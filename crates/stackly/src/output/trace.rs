@@ -30,6 +30,12 @@ pub(crate) struct Told {
     pub(crate) chapter: Chapter,
 }
 
+impl Told {
+    fn is_call(&self) -> bool {
+        self.chapter.who == "effect"
+    }
+}
+
 /// A service that did not answer.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Missing {
@@ -65,7 +71,8 @@ pub(crate) fn render(story: &Story, look: &Look) -> String {
         Table::new(&["AT", "TOOK", "WHO", "WHAT", "KEY", "ANSWERS"]).right(&[0, 1]).cut(4);
     for told in &story.chapters {
         table.row(row(told, story.began_at.unwrap_or(told.chapter.began_at)));
-        if let Some(note) = &told.chapter.note {
+        // Why an event was answered so is for `stackly why`.
+        if let Some(note) = told.chapter.note.as_ref().filter(|_| told.is_call()) {
             table.note(Cell::new(Tone::Waits, note));
         }
     }
@@ -80,7 +87,7 @@ pub(crate) fn render(story: &Story, look: &Look) -> String {
 
 fn row(told: &Told, began_at: DateTime<Utc>) -> [Cell; 6] {
     let Told { service, chapter } = told;
-    let is_call = chapter.who == "effect";
+    let is_call = told.is_call();
     let (who, tone) = match is_call {
         true => (format!("{service} call"), Tone::Busy),
         false => (chapter.who.clone(), Tone::Plain),
@@ -105,7 +112,7 @@ fn row(told: &Told, began_at: DateTime<Utc>) -> [Cell; 6] {
 }
 
 /// `gate.requested ×3, chain.started`.
-fn tally(kinds: &[String]) -> String {
+pub(crate) fn tally(kinds: &[String]) -> String {
     let mut counted: Vec<(&str, usize)> = Vec::new();
     for kind in kinds {
         match counted.iter_mut().find(|(known, _)| known == kind) {

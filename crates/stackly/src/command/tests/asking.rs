@@ -280,7 +280,11 @@ async fn why_tells_what_came_and_what_the_services_made_of_it() {
         _ => Ok(json!({ "about": "", "deliveries": [] })),
     })
     .await;
-    let planner = json!([chapter("planner-changes", "change.pushed", 1)]);
+    let mut read = chapter("planner-changes", "git.read.concluded", 2);
+    read["answers"] = json!(["stack.registered", "stack.registered", "chain.ignored"]);
+    let mut ignored = chapter("planner-changes", "change.pushed", 1);
+    ignored["note"] = json!("no stack uses these files");
+    let planner = json!([ignored, read]);
     at.service("stackly.ask.planner.trace", move |_| Ok(planner.clone())).await;
     let chain = contracts::ChainId(Uuid::from_u128(5)).to_string();
     let mut chapter = chapter("executor-changes", "chain.planned", 2);
@@ -297,7 +301,8 @@ async fn why_tells_what_came_and_what_the_services_made_of_it() {
         "accepted: gives change.pushed",
         "told again 3×, last as d-2",
         "grace ordered approve; approved: it goes on",
-        "planner change.pushed → chain.planned",
+        "planner change.pushed → chain.planned: no stack uses these files",
+        "planner git.read.concluded → stack.registered ×2, chain.ignored",
         "notifier does not answer",
         "is running, 1/4: 1 step waits for approval",
         "1 more spoke of it; --all shows them",

@@ -7,7 +7,10 @@ use ingest::page::Told;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    output::deliveries::{ordered, verdict_cell},
+    output::{
+        deliveries::{ordered, verdict_cell},
+        trace::tally,
+    },
     print::{Look, Tone, age, clean, moment},
 };
 
@@ -61,7 +64,10 @@ impl Became {
 impl Followed {
     /// Whether it says something that the chain itself does not say better.
     fn matters(&self) -> bool {
-        self.note.is_some() || (self.service == "planner" && !self.answers.is_empty())
+        match self.answers.is_empty() {
+            true => self.note.is_some(),
+            false => self.service == "planner",
+        }
     }
 }
 
@@ -120,7 +126,7 @@ fn one(became: &Became, all: bool, now: DateTime<Utc>, look: &Look) -> String {
     for followed in became.followed.iter().filter(|followed| all || followed.matters()) {
         let answers = match followed.answers.is_empty() {
             true => "nothing".to_owned(),
-            false => followed.answers.join(", "),
+            false => tally(&followed.answers),
         };
         let note = followed.note.as_ref().map(|note| format!(": {note}")).unwrap_or_default();
         let line = format!("    {} {} → {answers}{note}", followed.service, followed.what);
