@@ -1,6 +1,8 @@
 //! Polling: what the webhooks have not told. Either alone is enough.
 
 mod locks;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashMap, sync::Mutex, time::Duration};
 
@@ -112,7 +114,8 @@ impl Poller {
 }
 
 /// Splits the steps into those whose run stands as it is known, and those with news. One of which
-/// Spacelift will say nothing is asked about again when its turn has come, and holds up nobody.
+/// Spacelift will say nothing is asked about again when its turn has come, and holds up nobody; one
+/// that was not asked about is neither, and comes first the next time.
 async fn ask(
     spacelift: &Client,
     silent: Vec<InFlight>,
@@ -123,6 +126,7 @@ async fn ask(
     let (mut quiet, mut told) = (Vec::new(), Vec::new());
     let mut stacks: HashMap<StackId, bool> = HashMap::new();
     for (step, shows) in silent.into_iter().zip(runs) {
+        let Some(shows) = shows else { continue };
         let found = match shows {
             Ok(None) if step.is_unknown => None,
             Ok(Some(facts)) if is_known(&step, &facts) => None,

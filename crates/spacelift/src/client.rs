@@ -146,6 +146,16 @@ impl Client {
         answer::read(&data, nature)
     }
 
+    /// Asks a question of the derive's, and does not repeat it.
+    pub(crate) async fn ask_once<Q: GraphQLQuery>(
+        &self,
+        variables: Q::Variables,
+        nature: Nature,
+    ) -> Result<Q::ResponseData, Error> {
+        let data = self.inner.attempt(&call::<Q>(variables, nature, None)).await?;
+        answer::read(&data, nature)
+    }
+
     /// Asks a question; repeats it if Spacelift is in trouble.
     pub(crate) async fn answer(&self, call: &Call) -> Result<Box<RawValue>, Error> {
         self.inner.repeat(|| self.inner.attempt(call)).await

@@ -22,8 +22,8 @@ const CHUNK: usize = 40;
 /// How many such documents are under way at once.
 const CHUNKS_AT_ONCE: usize = 4;
 
-/// If more runs of a document get no answer by themselves either, it is not they who have brought
-/// Spacelift into trouble.
+/// If more runs of a document get no answer by themselves either, it may not be they who have brought
+/// Spacelift into trouble, and no more of it are asked for.
 const IN_TROUBLE_MAX: usize = 2;
 
 /// One entry of a document that asks for many runs.
@@ -38,17 +38,14 @@ pub type Shows = Result<Option<RunFacts>, Error>;
 impl Client {
     /// A run as it is now; none if there is no such run or stack.
     pub async fn run(&self, stack: &StackId, run: &RunId) -> Result<Option<RunFacts>, Error> {
-        let variables = get_run::Variables { stack: stack.to_string(), run: run.to_string() };
-        let data = match self.ask::<GetRun>(variables, Nature::Questions).await {
-            Err(Error::NotFound) => return Ok(None),
-            answer => answer?,
-        };
-        self.shown(data.stack.and_then(|it| it.run), stack)
+        let answer = self.ask::<GetRun>(about(stack, run), Nature::Questions).await;
+        self.answered(answer, stack)
     }
 
     /// Many runs as they are now, in the order asked for, with few requests. One that Spacelift will
-    /// not show leaves the others answered; what fails as a whole is about all of them.
-    pub async fn runs(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Shows>, Error> {
+    /// not show leaves the others answered; what fails as a whole is about all of them. None for those
+    /// that were not asked for after others of their document got no answer.
+    pub async fn runs(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Option<Shows>>, Error> {
         // A loop and not a lazy map: over borrowed chunks that makes a future nobody can send.
         let mut chunks = Vec::new();
         for chunk in ids.chunks(CHUNK) {
@@ -107,7 +104,7 @@ impl Client {
         }
     }
 
-    async fn chunk(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Shows>, Error> {
+    async fn chunk(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Option<Shows>>, Error> {
         let answer = self.answer(&many(ids)).await.and_then(|data| {
             answer::read::<HashMap<String, Option<Box<RawValue>>>>(&data, Nature::Questions)
         });
@@ -115,7 +112,7 @@ impl Client {
             Ok(data) => data,
             Err(error) if error.is_about_all() => return Err(error),
             // One of them has taken the others with it, so they are asked for one by one.
-            Err(_) => return self.one_by_one(ids).await,
+            Err(_) => return Ok(self.one_by_one(ids).await),
         };
         let entry = |(index, (stack, _)): (usize, &(StackId, RunId))| {
             let Some(entry) = data.remove(&format!("r{index}")).flatten() else {
@@ -124,23 +121,34 @@ impl Client {
             let entry: Entry = answer::read(&entry, Nature::Questions)?;
             self.shown(entry.run, stack)
         };
-        Ok(ids.iter().enumerate().map(entry).collect())
+        Ok(ids.iter().enumerate().map(entry).map(Some).collect())
     }
 
-    async fn one_by_one(&self, ids: &[(StackId, RunId)]) -> Result<Vec<Shows>, Error> {
+    /// Asks for each only once: with the others it was asked for often enough, and those in trouble
+    /// alone must not look as if the whole account were.
+    async fn one_by_one(&self, ids: &[(StackId, RunId)]) -> Vec<Option<Shows>> {
         let mut runs = Vec::with_capacity(ids.len());
         let mut in_trouble = 0;
         for (stack, run) in ids {
-            let shows = self.run(stack, run).await;
+            let shows = match self.ask_once::<GetRun>(about(stack, run), Nature::Questions).await {
+                Err(error) if error.is_about_all() => break,
+                answer => self.answered(answer, stack),
+            };
             in_trouble += usize::from(matches!(shows, Err(Error::Unavailable { .. })));
-            match shows {
-                Err(error) if error.is_about_all() || in_trouble > IN_TROUBLE_MAX => {
-                    return Err(error);
-                }
-                shows => runs.push(shows),
+            runs.push(Some(shows));
+            if in_trouble > IN_TROUBLE_MAX {
+                break;
             }
         }
-        Ok(runs)
+        runs.resize_with(ids.len(), || None);
+        runs
+    }
+
+    fn answered(&self, answer: Result<get_run::ResponseData, Error>, stack: &StackId) -> Shows {
+        match answer {
+            Err(Error::NotFound) => Ok(None),
+            answer => self.shown(answer?.stack.and_then(|it| it.run), stack),
+        }
     }
 
     fn shown(&self, run: Option<impl Shown>, stack: &StackId) -> Result<Option<RunFacts>, Error> {
@@ -150,6 +158,10 @@ impl Client {
     fn facts(&self, run: impl Shown, stack: &StackId) -> Result<RunFacts, Error> {
         run.facts(&self.inner.base, stack).map_err(|error| Nature::Question.garbled(error))
     }
+}
+
+fn about(stack: &StackId, run: &RunId) -> get_run::Variables {
+    get_run::Variables { stack: stack.to_string(), run: run.to_string() }
 }
 
 /// One document for many runs. It is built by hand because its length is not known beforehand; the

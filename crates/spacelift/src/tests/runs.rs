@@ -20,7 +20,7 @@ async fn start(client: &Client, stack: &str, run_type: RunType) -> RunFacts {
 }
 
 async fn shown(client: &Client, ids: &[(StackId, RunId)]) -> Vec<Option<RunFacts>> {
-    client.runs(ids).await.unwrap().into_iter().map(Result::unwrap).collect()
+    client.runs(ids).await.unwrap().into_iter().map(|shows| shows.unwrap().unwrap()).collect()
 }
 
 /// Stacks whose runs end at once because there is nothing to do.

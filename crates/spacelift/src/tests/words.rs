@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{
     client,
-    listener::{Listener, Reply, run, token},
+    listener::{Listener, Reply, Request, run, token},
     options, trigger,
 };
-use crate::{Client, Error, Options, Shows};
+use crate::{Client, Error, Shows};
 
 #[tokio::test]
 async fn a_trigger_carries_its_mark_and_the_token_and_only_its_own_document() {
@@ -89,7 +89,7 @@ async fn ids_are_never_read_as_graphql() {
     .await;
     let ids = [(StackId::from("a\") { x } #"), RunId::from("} mutation"))];
     let found = client(&listener.address).runs(&ids).await.unwrap();
-    assert!(matches!(found[..], [Ok(None)]), "{found:?}");
+    assert!(matches!(found[..], [Some(Ok(None))]), "{found:?}");
     let asked = &listener.requests()[1];
     assert_eq!(asked.variables, json!({"s0": "a\") { x } #", "i0": "} mutation"}));
     assert!(!asked.document.contains("{ x }"));
@@ -110,7 +110,7 @@ async fn a_run_that_is_gone_or_cannot_be_shown_does_not_hide_the_others() {
         .await;
         let ids = ["r0", "r1", "r2"].map(|run| (StackId::from("net"), RunId::from(run)));
         let found = client(&listener.address).runs(&ids).await.unwrap();
-        let code = |it: &Shows| match it {
+        let code = |it: &Option<Shows>| match it.as_ref().unwrap() {
             Ok(run) => run.as_ref().map_or_else(|| "none".to_owned(), |run| run.run.to_string()),
             Err(error) => error.code().to_owned(),
         };
@@ -119,33 +119,56 @@ async fn a_run_that_is_gone_or_cannot_be_shown_does_not_hide_the_others() {
     }
 }
 
+fn ids(count: usize) -> Vec<(StackId, RunId)> {
+    (0..count).map(|run| ("net".into(), RunId::from(format!("r{run}")))).collect()
+}
+
+/// Whether what is asked for names a run that Spacelift can never show.
+fn names_one_of(request: &Request, bad: &[&str]) -> bool {
+    let mut named = request.variables.as_object().unwrap().values();
+    named.any(|it| it.as_str().is_some_and(|it| bad.contains(&it)))
+}
+
 #[tokio::test]
 async fn of_a_document_without_an_answer_not_every_run_is_asked_for_by_itself_in_vain() {
-    let ids: Vec<_> =
-        (0..10).map(|run| (StackId::from("net"), RunId::from(format!("r{run}")))).collect();
-    for heals in [true, false] {
+    for (bad, asked) in [(&["r1", "r3"][..], 10), (&["r1", "r3", "r4", "r6"], 5)] {
         let listener = Listener::start(move |request, _| match request.operation.as_str() {
             "ExchangeApiKey" => token("jwt"),
-            "GetRun" if heals && request.variables["run"] != "r1" => {
-                Reply::Data(json!({"stack": {"run": null}}))
-            }
-            _ => Reply::Status(503, ""),
+            _ if names_one_of(request, bad) => Reply::Error("internal error"),
+            _ => Reply::Data(json!({"stack": null})),
         })
         .await;
-        let patient = Options { breaker_failures: 1_000, ..options(&listener.address) };
-        let found = Client::new(&patient).unwrap().runs(&ids).await;
-        let asked = listener.count("GetRun");
-        match found {
-            Ok(found) => {
-                assert!(heals && matches!(found[1], Err(Error::Unavailable { .. })), "{found:?}");
-                assert_eq!((found.iter().filter(|it| it.is_ok()).count(), asked), (9, 9 + 4));
-            }
-            Err(error) => {
-                assert!(!heals && matches!(error, Error::Unavailable { .. }), "{error:?}");
-                assert_eq!(asked, 3 * 4);
+        let found = client(&listener.address).runs(&ids(10)).await.unwrap();
+        assert_eq!(listener.count("GetRun"), asked, "each once, and none after the third in vain");
+        for (at, shows) in found.iter().enumerate() {
+            match shows {
+                None => assert!(at >= asked, "{found:?}"),
+                Some(shows) => {
+                    let is_bad = bad.contains(&ids(10)[at].1.as_str());
+                    assert!(at < asked && shows.is_err() == is_bad, "{found:?}");
+                }
             }
         }
     }
+}
+
+#[tokio::test]
+async fn runs_that_spacelift_can_never_show_neither_hide_those_of_other_documents_nor_stop_all() {
+    let bad = ["r0", "r1", "r2", "r3"];
+    let listener = Listener::start(move |request, _| match request.operation.as_str() {
+        "ExchangeApiKey" => token("jwt"),
+        _ if names_one_of(request, &bad) => Reply::Error("internal error"),
+        _ => Reply::Data(json!({"stack": null})),
+    })
+    .await;
+    let client = client(&listener.address);
+    let found = client.runs(&ids(80)).await.unwrap();
+    assert!(found[40..].iter().all(|it| matches!(it, Some(Ok(None)))), "{found:?}");
+    assert_eq!(found[..40].iter().flatten().count(), 3);
+    // The next time they are not among those that are asked for.
+    let found = client.runs(&ids(80)[4..]).await.unwrap();
+    assert!(found.iter().all(|it| matches!(it, Some(Ok(None)))), "{found:?}");
+    assert!(client.own_rest().is_none());
 }
 
 #[tokio::test]
