@@ -5,7 +5,7 @@ use contracts::{Code, run::RunReported};
 use spacelift::{Error, RunFacts};
 use store::Claim;
 
-use super::{Called, Calls, gone, refused};
+use super::{Called, Calls, gone, refused, withdraw::is_on_no_worker};
 use crate::{call::Call, input::CallResult};
 
 impl Calls {
@@ -24,11 +24,14 @@ impl Calls {
             // Too late: what applies is left to its end.
             (true, false) => Ok(Called::run(facts)),
             (true, true) => self.break_off(claim, call, facts).await,
-            // It was asked to end before and has not heeded.
-            (false, true) if claim.attempt > 2 => self.break_off(claim, call, facts).await,
+            // It was asked to end before and has not heeded. What is on no worker cannot be killed.
+            (false, true) if claim.attempt > 2 && !is_on_no_worker(&facts.state) => {
+                self.break_off(claim, call, facts).await
+            }
             (false, _) => match self.end_run(claim, call, facts).await? {
                 Called::Over(CallResult::Run(now)) if !now.finished => {
-                    Ok(self.will_not_end(call, &now.report, ", or cancel it with --force"))
+                    let or = if call.force { "" } else { ", or cancel it with --force" };
+                    Ok(self.will_not_end(call, &now.report, or))
                 }
                 called => Ok(called),
             },

@@ -135,12 +135,9 @@ impl Calls {
         }
         let (stack, run) = (&call.stack, &facts.run);
         let spacelift = self.while_ours(claim)?;
-        let ended = match facts.state {
-            RunState::Queued
-            | RunState::Ready
-            | RunState::Unconfirmed
-            | RunState::PendingReview => spacelift.discard(stack, run, &call.note).await,
-            _ => spacelift.stop(stack, run, &call.note).await,
+        let ended = match is_on_no_worker(&facts.state) {
+            true => spacelift.discard(stack, run, &call.note).await,
+            false => spacelift.stop(stack, run, &call.note).await,
         };
         match ended {
             Ok(facts) if facts.finished => Ok(Called::run(facts)),
@@ -178,4 +175,12 @@ impl Calls {
         let why = Reason::new(Code::RunInFlight, text);
         Called::Waits { after: self.runs.settle, why }
     }
+}
+
+/// Whether a run waits for its turn or for people, so that there is nothing to stop or to kill.
+pub(super) fn is_on_no_worker(state: &RunState) -> bool {
+    matches!(
+        state,
+        RunState::Queued | RunState::Ready | RunState::Unconfirmed | RunState::PendingReview
+    )
 }

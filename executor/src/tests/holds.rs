@@ -244,11 +244,18 @@ impl Beside {
 
 /// A run of `a` that shows its plan.
 async fn planned_run(running: &Running) -> RunId {
-    running.graphql(r#"mutation { runTrigger(stack: "a", runType: TRACKED) { id } }"#).await;
-    let is_planned = |event: &JournalEvent| matches!(event, JournalEvent::Transition(it) if it.to == RunState::Unconfirmed);
-    let planned = running.spacelift.wait_for_entry(0, PATIENCE, |entry| is_planned(&entry.event));
-    planned.await.unwrap();
-    running.spacelift.runs("a").remove(0).id.into()
+    run_in(running, "a", RunState::Unconfirmed).await
+}
+
+/// A run of a stack that has come to this state.
+async fn run_in(running: &Running, stack: &str, state: RunState) -> RunId {
+    let document =
+        format!(r#"mutation {{ runTrigger(stack: "{stack}", runType: TRACKED) {{ id }} }}"#);
+    running.graphql(&document).await;
+    let is_there = |event: &JournalEvent| matches!(event, JournalEvent::Transition(it) if *it.stack == *stack && it.to == state);
+    let there = running.spacelift.wait_for_entry(0, PATIENCE, |entry| is_there(&entry.event));
+    there.await.unwrap();
+    running.spacelift.runs(stack).remove(0).id.into()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -329,12 +336,15 @@ async fn a_first_call_that_waited_for_its_turn_is_not_made_if_people_want_it_no_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_run_is_ended_under_a_claim_that_has_run_out() {
-    let running = Running::start(account(&["a"])).await;
+    let running = Running::start(account(&["a", "b"])).await;
     let beside = Beside::of(&running).await;
-    let run = planned_run(&running).await;
-    for force in [false, true] {
+    let pace = Pace { planning_ms: 3_600_000, ..Pace::zero() };
+    running.spacelift.set_pace("b", pace).unwrap();
+    let plans = run_in(&running, "b", RunState::Planning).await;
+    let waits = planned_run(&running).await;
+    for (stack, run, force) in [("a", waits, false), ("b", plans, true)] {
         let claim = first_try(CallKind::Cancel, |call| {
-            (call.run, call.force) = (Some(run.clone()), force);
+            (call.stack, call.run, call.force) = (stack.into(), Some(run), force);
         });
         let expires_at = Utc::now() - TimeDelta::seconds(1);
         // From its third attempt on, a forced one does not look whether it would end by itself.
@@ -347,5 +357,18 @@ async fn no_run_is_ended_under_a_claim_that_has_run_out() {
     for mutation in ["runStop", "runKill", "runDiscard"] {
         assert!(running.mutations(mutation).is_empty(), "{mutation}");
     }
+    running.stop().await;
+}
+
+/// There is nothing to stop and nothing to kill; Spacelift refuses both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_waits_is_discarded_however_often_its_forced_cancel_was_tried() {
+    let running = Running::start(account(&["a"])).await;
+    let beside = Beside::of(&running).await;
+    let run = planned_run(&running).await;
+    let claim = first_try(CallKind::Cancel, |call| (call.run, call.force) = (Some(run), true));
+    let ended = beside.makes(&Claim { attempt: 3, ..claim }).await;
+    assert!(matches!(&ended, Ok(CallResult::Run(now)) if now.finished), "{ended:?}");
+    assert_eq!(running.spacelift.runs("a")[0].state, RunState::Discarded);
     running.stop().await;
 }
