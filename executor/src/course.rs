@@ -134,8 +134,8 @@ pub struct StepCourse {
     /// Its gate let it pass, and it had to wait for something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub passed: Option<Passed>,
-    /// Its gate does not let it pass any more, and the call that followed when it did may not be made
-    /// yet.
+    /// Its gate does not let it pass any more, or its chain has stopped, and the call that followed when
+    /// it did may not be made yet.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub withheld: bool,
 }

@@ -30,7 +30,8 @@ impl Moves<'_> {
         }
     }
 
-    /// The chain stops at its first failure: what has no run yet gets none.
+    /// The chain stops at its first failure: what has no run yet gets none, also if one is being asked
+    /// for and that has to wait.
     fn stop_the_rest(&mut self, failed: usize) {
         let (stack, state) = (self.chain.stack(failed), self.chain.steps[failed].state);
         let text = format!("{stack} ended as {state}, and this chain stops at its first failure");
@@ -44,6 +45,9 @@ impl Moves<'_> {
                 self.withdraw(at, &reason);
                 self.end_step(at, StepEvent::ChainStopped, reason);
                 stopped.push(at);
+            } else if self.chain.steps[at].state == StepState::Triggering {
+                self.chain.steps[at].course.withheld = true;
+                self.touch(at);
             }
         }
         for at in stopped {

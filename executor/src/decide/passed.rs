@@ -114,7 +114,7 @@ impl Moves<'_> {
         let is_withheld = step.course.withheld;
         let is_paused = self.paused_reason(at).is_some();
         let text = match (is_withheld, is_paused) {
-            (true, _) => "the policies hold it, and Spacelift had not been asked yet",
+            (true, _) => "it was held before Spacelift could be asked",
             (false, true) => "it was paused before Spacelift could be asked",
             _ => "Spacelift could not be asked while the answer of the policies was good",
         };
@@ -137,9 +137,11 @@ impl Moves<'_> {
     /// The policies do not let go on what they had let, or do so after all, while the call that
     /// followed is open: it is not made any more if it can be helped. Gives whether that is news.
     pub(super) fn withhold(&mut self, at: usize, outcome: &Outcome) -> bool {
+        let has_stopped = self.stopped(at).is_some();
         let step = &mut self.chain.steps[at];
         let is_asked_for = matches!(step.state, StepState::Triggering | StepState::Confirming);
-        let withheld = *outcome != Outcome::Pass;
+        let has_stopped = has_stopped && step.state == StepState::Triggering;
+        let withheld = *outcome != Outcome::Pass || has_stopped;
         if !is_asked_for || step.course.withheld == withheld {
             return false;
         }

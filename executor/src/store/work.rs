@@ -158,7 +158,8 @@ pub(crate) async fn superseded(pool: &PgPool) -> Result<Vec<(Uuid, Uuid, Uuid)>,
 pub(crate) struct Meanwhile {
     /// A person wants it ended.
     pub(crate) is_canceled: bool,
-    /// It is paused, or its chain, or the policies do not let it go on any more.
+    /// It is paused, or its chain, or the policies do not let it go on any more, or its chain has
+    /// stopped.
     pub(crate) is_held: bool,
     /// Who has locked its stack through us, or is about to.
     pub(crate) locked: Option<Said>,

@@ -438,6 +438,9 @@ fn a_chain_that_has_stopped_asks_for_no_run_in_place_of_one_that_comes_to_nothin
     assert_eq!(failed.states(), "a failed, b failed, c gating_plan", "it is there for failures");
 
     let mut held = stopped(S::Triggering);
+    assert!(held.step("b").course.withheld, "its call is made no more if it has to wait");
+    held.tell(held.gate_says("b", Outcome::Pass));
+    assert!(held.step("b").course.withheld, "the policies have no say in that");
     held.tell(held.concluded("b", CallKind::Trigger, CallResult::HeldUp));
     assert_eq!(held.states(), "a failed, b skipped, c finished");
     assert_eq!(held.step("b").reason.code, Code::ChainStopped);
