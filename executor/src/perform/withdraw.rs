@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::TimeDelta;
+use chrono::{TimeDelta, Utc};
 use contracts::{
     Code, Reason, StackId,
     run::{RunState, RunType},
@@ -61,10 +61,11 @@ impl Calls {
             natives => natives?,
         };
         // It was decided as soon as there was the run that they come with.
-        if runs.is_empty() && call.after.is_some() && claim.attempt == 1 {
+        let settled_at = claim.created_at + self.runs.settle;
+        let unsettled = (settled_at - Utc::now()).to_std().ok().filter(|after| !after.is_zero());
+        if let Some(after) = unsettled.filter(|_| runs.is_empty() && call.after.is_some()) {
             let text = format!("Spacelift may have yet to make a run of {} by itself", call.stack);
-            let why = Reason::new(Code::RunInFlight, text);
-            return Ok(Called::Waits { after: self.runs.settle, why });
+            return Ok(Called::Waits { after, why: Reason::new(Code::RunInFlight, text) });
         }
         runs.retain(|run| !is_void(&run.state));
         let spared = usize::from(self.is_triggering(call).await?);

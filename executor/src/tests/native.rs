@@ -1,3 +1,4 @@
+use chrono::TimeDelta;
 use contracts::{
     Code, Message, Reason,
     chain::{ChainPlanned, EdgeOrigin},
@@ -7,9 +8,13 @@ use contracts::{
     subject,
 };
 use simulator::{Account, CommitSeed, DependencySeed, PlanResult, Push, ReferenceSeed, RunState};
+use store::Claim;
 
-use super::running::{Running, account, states, step};
-use crate::ChainPage;
+use super::{
+    holds::{Beside, first_try},
+    running::{Running, account, states, step},
+};
+use crate::{ChainPage, call::CallKind, input::CallResult};
 
 /// The commit of a stack that Spacelift did not move along.
 const OLD: &str = "01dc0de000000000000000000000000000000000";
@@ -268,5 +273,25 @@ async fn what_came_with_somebody_elses_run_is_left_alone(outcome: Outcome) {
     let left = running.spacelift.runs("b").into_iter().find(|run| run.id == theirs.id).unwrap();
     assert!(!left.state.terminal(), "it waits for its parent: {left:?}");
     assert_eq!(running.runs("b"), 2);
+    running.stop().await;
+}
+
+/// Whatever became of an earlier attempt, only time says that none is made any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_spacelift_may_have_yet_to_make_is_waited_for_also_by_a_later_attempt() {
+    let running = Running::with(native(&["a", "b"], &[("a", "b")]), |config| {
+        config.runs.settle = std::time::Duration::from_secs(1);
+    })
+    .await;
+    let beside = Beside::of(&running).await;
+    let claim = first_try(CallKind::Withdraw, |call| {
+        (call.stack, call.native_parents) = ("b".into(), vec!["a".into()]);
+        call.after = Some("before".into());
+    });
+    let why = beside.makes(&Claim { attempt: 2, ..claim.clone() }).await.unwrap_err();
+    assert_eq!(why.code, Code::RunInFlight, "{why}");
+    let created_at = claim.created_at - TimeDelta::seconds(1);
+    let over = beside.makes(&Claim { created_at, ..claim }).await;
+    assert!(matches!(over, Ok(CallResult::Nothing)), "{over:?}");
     running.stop().await;
 }
