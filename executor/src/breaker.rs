@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{Code, Outgoing, StackId, catalogue::AccountAlerted, envelope::Cause, plain};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use spacelift::{Client, Rest, TriggerPolicy};
+use spacelift::{Client, Error, Rest, TriggerPolicy};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -76,7 +76,12 @@ impl Watch {
             Some(heard) => heard.is_so_here,
             None => {
                 self.spacelift.others_rest(None);
-                let is_so_here = self.spacelift.who_am_i().await.is_err();
+                let is_so_here = match self.spacelift.who_am_i().await.err() {
+                    None => false,
+                    Some(error) if says_so(&error) => true,
+                    // It says nothing of the account; the next look tries it again.
+                    Some(_) => return,
+                };
                 *self.heard() = Some(Heard { until: rest.until, is_so_here });
                 is_so_here
             }
@@ -87,6 +92,11 @@ impl Watch {
     fn heard(&self) -> MutexGuard<'_, Option<Heard>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether a call that ends so finds the account in trouble, too.
+fn says_so(error: &Error) -> bool {
+    matches!(error, Error::Unauthorized | Error::Unreachable { .. } | Error::Unavailable { .. })
 }
 
 fn telling(alert: &AccountAlerted) -> Telling {

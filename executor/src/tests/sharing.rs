@@ -164,3 +164,45 @@ async fn what_another_executor_finds_is_not_heeded_where_calls_succeed() {
     assert!(spacelift.own_rest().is_some());
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_executor_finds_is_tried_again_where_the_answer_says_nothing_of_it() {
+    let running = Running::with(account(&["a"]), |config| {
+        config.spacelift.breaker_failures = 1_000;
+    })
+    .await;
+    let store = Store::connect(&running.config.store, CARD.service).await.unwrap();
+    let wrong = spacelift::Options {
+        api_key_secret: "not-it".into(),
+        breaker_failures: 2,
+        breaker_wait: Duration::from_secs(600),
+        ..running.config.spacelift.clone()
+    };
+    let another = Client::new(&wrong).unwrap();
+    while another.own_rest().is_none() {
+        let _ = another.who_am_i().await;
+    }
+    let watch = |client: &Client| Watch::new(client.clone(), store.pool().clone(), &wrong.endpoint);
+    watch(&another).look().await.unwrap();
+    let spacelift = Client::new(&running.config.spacelift).unwrap();
+    let here = watch(&spacelift);
+
+    // Longer than who is asked waits for it.
+    let busy = FaultKind::TooManyRequests { retry_after_s: Some(2) };
+    let busy = running.spacelift.add_fault(Fault::always(busy));
+    here.look().await.unwrap();
+    assert!(spacelift.rest().is_none(), "too many requests are no outage");
+
+    running.spacelift.add_fault(Fault::always(FaultKind::ServerError { status: 503 }));
+    running.spacelift.remove_fault(busy);
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let heeds = async {
+        while spacelift.rest().is_none() {
+            ticks.tick().await;
+            watch(&another).look().await.unwrap();
+            here.look().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), heeds).await.expect("it is so here, too");
+    running.stop().await;
+}
