@@ -182,13 +182,13 @@ impl Step {
         self.state == StepState::Unknown && !self.course.released
     }
 
-    /// Whether the run may be applying, or have applied, though nobody can tell any more.
-    pub(crate) fn may_have_applied(&self) -> bool {
+    /// Whether the run may be applying, or have applied, though nobody can tell any more. One that
+    /// applies by itself goes on unheard.
+    pub(crate) fn may_have_applied(&self, applies_by_itself: bool) -> bool {
         match self.state {
             StepState::Confirming | StepState::Applying => true,
-            // It goes on by itself, unheard.
-            StepState::Planning => self.planned.autodeploy,
-            StepState::Canceling => self.planned.autodeploy || self.cancel_met_an_apply(),
+            StepState::Planning => applies_by_itself,
+            StepState::Canceling => applies_by_itself || self.cancel_met_an_apply(),
             _ => false,
         }
     }

@@ -167,7 +167,7 @@ impl Moves<'_> {
     /// only a person can find out.
     pub(super) fn lose(&mut self, at: usize, reason: Reason) {
         let step = &self.chain.steps[at];
-        if !step.may_have_applied() {
+        if !step.may_have_applied(self.applies_by_itself(at)) {
             return self.end(at, StepEvent::Lost, reason);
         }
         let seen = step.run.as_ref().map(|run| format!(" (last seen {})", run.state));
@@ -177,9 +177,7 @@ impl Moves<'_> {
 
     /// The same of a step whose run may have been made all the same, and would apply by itself.
     pub(super) fn lose_unseen(&mut self, at: usize, reason: Reason) {
-        let applies =
-            self.chain.steps[at].planned.autodeploy || self.chain.course.action.destroys();
-        if !applies || self.chain.runs_as() == ChainKind::Preview {
+        if !self.applies_by_itself(at) {
             return self.end(at, StepEvent::Lost, reason);
         }
         self.lose_applying(
@@ -187,6 +185,13 @@ impl Moves<'_> {
             "a run may have been made all the same, which applies by itself",
             reason,
         );
+    }
+
+    /// Whether a run of the step goes on to its apply without anybody, as it is run at present.
+    fn applies_by_itself(&self, at: usize) -> bool {
+        let applies =
+            self.chain.steps[at].planned.autodeploy || self.chain.course.action.destroys();
+        applies && self.chain.runs_as() == ChainKind::Deploy
     }
 
     fn lose_applying(&mut self, at: usize, what: &str, reason: Reason) {

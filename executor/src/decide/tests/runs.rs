@@ -1,5 +1,5 @@
 use contracts::{
-    Code, RunId,
+    Action, Code, RunId,
     gate::Outcome,
     order::OrderKind,
     run::{RunReported, RunState, RunType},
@@ -8,7 +8,7 @@ use contracts::{
 
 use crate::{
     call::CallKind,
-    fixtures::{ChainFixture, call, run_of, seen},
+    fixtures::{ChainFixture, call, planned, run_of, seen},
     input::{CallResult, Found, Input},
 };
 
@@ -157,6 +157,24 @@ fn a_run_that_does_not_come_back_ends_its_step() {
         }
         assert_eq!((chain.step("a").state, looks), (end, 60), "{state}");
         assert_eq!(chain.step("a").reason.code, Code::RunGone);
+    }
+}
+
+#[test]
+fn a_stack_that_goes_under_its_plan_is_for_a_person_only_if_the_run_would_have_applied_by_itself() {
+    let plain = ChainFixture::single();
+    let applies = plain.clone().autodeploying("a");
+    let preview = applies.clone().preview();
+    let mut planned = planned(1, &[("a", &[])]);
+    planned.action = Action::Destroy;
+    let destroys = ChainFixture::planned_as(planned);
+    let ends = [S::Failed, S::Unknown, S::Failed, S::Unknown];
+    for (chain, end) in [plain, applies, preview, destroys].into_iter().zip(ends) {
+        let mut chain = chain.running().with("a", S::Planning);
+        for _ in 0..3 {
+            chain.tell(chain.polled("a", Found::NoStack));
+        }
+        assert_eq!(chain.step("a").state, end);
     }
 }
 
