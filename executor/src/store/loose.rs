@@ -21,8 +21,9 @@ pub(crate) struct CodeBack {
     pub(crate) reason: Reason,
 }
 
-/// Gives the chains that destroy what of it has code since they began. Nothing is asked where none
-/// does.
+/// Gives the chains that destroy what of it has code since they began, or since the same moment: what
+/// is told in one breath may be told in either order, and nothing is destroyed on a guess. Nothing is
+/// asked where none does.
 pub(super) async fn read(
     connection: &mut PgConnection,
     chains: &mut HashMap<Uuid, Chain>,
@@ -41,7 +42,7 @@ pub(super) async fn read(
     .await?;
     for row in &rows {
         let Some(chain) = chains.get_mut(&row.try_get("chain_id")?) else { continue };
-        if row.try_get::<DateTime<Utc>, _>("at")? > chain.began_at {
+        if row.try_get::<DateTime<Utc>, _>("at")? >= chain.began_at {
             let stack: String = row.try_get("stack")?;
             chain.code_back.insert(stack.into(), json(row, "reason")?);
         }
@@ -68,7 +69,7 @@ pub(super) async fn save(
              where code_back.at < excluded.at)
          select distinct chains.id from chains
          join steps on steps.chain_id = chains.id
-         join told on told.stack = steps.stack and told.at > chains.began_at
+         join told on told.stack = steps.stack and told.at >= chains.began_at
          where chains.ended_at is null and chains.course->>'action' in ('destroy', 'deregister')",
     )
     .bind(all.iter().map(|it| it.stack.as_str()).collect::<Vec<_>>())

@@ -55,10 +55,12 @@ async fn code_that_comes_back_is_known_to_every_chain_that_would_destroy_what_it
     let delivers = errand(3, Action::Deliver);
     let mut newer = errand(4, Action::Deregister);
     newer.state.as_mut().unwrap().began_at = at(100);
-    database.save(&[&held, &asked_for, &delivers, &newer]).await.unwrap();
+    let mut at_once = errand(6, Action::Destroy);
+    at_once.state.as_mut().unwrap().began_at = at(50);
+    database.save(&[&held, &asked_for, &delivers, &newer, &at_once]).await.unwrap();
 
-    assert_eq!(database.hears(&back(50)).await, [1, 2]);
-    for (chain, knows) in [(1, true), (2, true), (3, false), (4, false)] {
+    assert_eq!(database.hears(&back(50)).await, [1, 2, 6]);
+    for (chain, knows) in [(1, true), (2, true), (3, false), (4, false), (6, true)] {
         assert_eq!(database.knows_of_code(chain).await.is_some(), knows, "{chain}");
     }
     // Told late, it is no newer for that.
