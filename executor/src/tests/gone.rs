@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use contracts::{
     Code,
     gate::{Moment, Outcome},
@@ -72,16 +70,17 @@ async fn a_stack_that_is_gone_before_its_run_is_asked_for_ends_its_step() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stack_that_goes_when_its_run_may_have_been_made_is_left_to_a_person() {
-    let running = Running::with(account(&["a"]), |config| {
-        config.runs.settle = Duration::from_millis(900);
-    })
-    .await;
+    let running = Running::start(account(&["a"])).await;
     running.spacelift.add_fault(Fault::once(FaultKind::AnswerLost).on("runTrigger"));
+    // Nobody looks for the run before the stack is gone.
+    let unseen = Fault::always(FaultKind::ServerError { status: 503 }).on("ListRuns");
+    let unseen = running.spacelift.add_fault(unseen);
     let mut planned = crate::fixtures::planned(uuid::Uuid::new_v4().as_u128(), &[("a", &[])]);
     planned.steps[0].autodeploy = true;
     let chain = running.planned(planned).await;
     running.accepted("runTrigger").await;
     running.spacelift.remove_stack("a").unwrap();
+    running.spacelift.remove_fault(unseen);
 
     let page = running.ended(chain).await;
 
