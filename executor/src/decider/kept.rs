@@ -16,6 +16,10 @@ use crate::chain::Chain;
 /// How many steps all chains that are kept may have together: some 20 MB.
 const STEPS_MAX: usize = 20_000;
 
+/// How many runs are noted with the chain that follows them: those that a decision took from their
+/// step are never found to be over, so that now and then all are forgotten.
+const RUNS_MAX: usize = 2 * STEPS_MAX;
+
 /// The version of what is not kept; none is ever written in it.
 pub(crate) const NOT_CACHED: i64 = -1;
 
@@ -81,6 +85,9 @@ impl ChainCache {
 impl Inner {
     /// Of a chain that has ended no step follows its run any more.
     fn note_runs(&mut self, key: Uuid, chain: &Chain) {
+        if self.runs.len() >= RUNS_MAX {
+            self.runs.clear();
+        }
         for step in &chain.steps {
             let Some(run) = &step.run else { continue };
             match step.state.holds_stack() {
@@ -88,5 +95,27 @@ impl Inner {
                 false => self.runs.remove(&run.id),
             };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use contracts::step::StepState;
+
+    use super::*;
+    use crate::fixtures::ChainFixture;
+
+    #[test]
+    fn runs_that_were_taken_from_their_steps_are_not_noted_for_ever() {
+        let chain = ChainFixture::single().running().with("a", StepState::Planning);
+        let mut chain = chain.chain().clone();
+        let kept = ChainCache::default();
+        let runs: Vec<RunId> = (0..=RUNS_MAX).map(|run| RunId(run.to_string())).collect();
+        for run in &runs {
+            chain.steps[0].run.as_mut().unwrap().id = run.clone();
+            kept.keep(Uuid::nil(), chain.clone(), true);
+        }
+        assert_eq!(kept.followers(&runs).len(), 1);
+        assert_eq!(kept.followers(runs.last()).len(), 1);
     }
 }
