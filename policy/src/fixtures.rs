@@ -54,6 +54,7 @@ pub(crate) fn stack(name: &str, labels: &[&str]) -> GateStack {
         autodeploy: false,
         path: None,
         follows: false,
+        worker_pool: None,
     }
 }
 

@@ -134,6 +134,7 @@ pub(crate) fn request(number: u128) -> GateRequested {
             autodeploy: false,
             path: Some("stacks/net".to_owned()),
             follows: false,
+            worker_pool: None,
         }],
         change: Change {
             repository: "acme/infrastructure".to_owned(),

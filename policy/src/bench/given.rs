@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     ChainId, CommitSha, GateId,
-    chain::ChainKind,
+    chain::{ChainKind, WorkerPool},
     change::{Change, TouchedFiles},
     gate::{GateRequested, GateStack, Moment, PlannedChange, RecentFailure},
     run::Delta,
@@ -25,7 +25,7 @@ const CHANGES: [(&str, &str); 3] =
 const ANSWERS: [(&str, Option<bool>); 3] =
     [("pass", Some(true)), ("deny", Some(false)), ("silence", None)];
 /// What may be given.
-const GIVEN: [&str; 36] = [
+const GIVEN: [&str; 37] = [
     "now",
     "asked_at",
     "timezone",
@@ -44,6 +44,7 @@ const GIVEN: [&str; 36] = [
     "path",
     "files",
     "autodeploy",
+    "worker_pool",
     "repository",
     "branch",
     "author",
@@ -93,6 +94,9 @@ pub(super) fn request(
         autodeploy: given.flag("autodeploy").unwrap_or(false),
         path: given.text("path").map(|(path, _)| path),
         follows: follow.contains(name),
+        worker_pool: given
+            .text("worker_pool")
+            .map(|(pool, _)| WorkerPool { id: pool.as_str().into(), name: pool.as_str().into() }),
     };
     let action = given.text("action").and_then(|text| given.word("action", &text, &ACTIONS));
     let (delta, changes) = plan(given);

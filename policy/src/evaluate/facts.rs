@@ -78,7 +78,8 @@ impl<'a> Facts<'a> {
 
 impl<'a> StackFacts<'a> {
     fn of(stack: &'a GateStack, request: &GateRequested) -> Self {
-        let GateStack { stack: id, space, labels, code_labels, path, autodeploy, follows } = stack;
+        let GateStack { stack: id, space, labels, code_labels, path, autodeploy, follows, .. } =
+            stack;
         let labels = (labels.as_slice(), code_labels.as_slice());
         let is_preview = request.kind == ChainKind::Preview;
         // A run that destroys shows no plan.

@@ -265,6 +265,11 @@ fn stack(stack: &GateStack, view: View<'_>) -> Value {
         "autodeploy": stack.autodeploy,
         "locked_by": null,
         "tracked_commit": commit(view),
+        "worker_pool": stack.worker_pool.as_ref().map(|pool| json!({
+            "id": pool.id,
+            "name": pool.name,
+            "public": pool.is_public(),
+        })),
     })
 }
 

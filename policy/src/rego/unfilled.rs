@@ -23,7 +23,7 @@ const NEVER: [(&str, &str); 34] = [
     ("run.creator_session", "who is logged in is not known"),
     ("run.runtime_config", "it is not read"),
     ("run.states_history", "it is not read"),
-    ("stack.worker_pool", "which workers a stack uses is not read"),
+    ("stack.worker_pool.labels", "labels of worker pools are not read"),
     ("stack.roles", "roles of stacks are not read"),
     ("stack.contexts", "contexts are not read"),
     ("stack.terraform_version", "it is not read"),
@@ -132,14 +132,13 @@ mod tests {
 
     #[test]
     fn what_is_never_there_is_told_once_with_what_it_means() {
-        let [one] =
-            told("deny[x] { x := input.spacelift.stack.worker_pool.id; input.stack.worker_pool }")
-                .try_into()
-                .unwrap();
+        let [one] = told("deny[x] { x := input.spacelift.stack.roles[_]; input.stack.roles }")
+            .try_into()
+            .unwrap();
         assert_eq!(
             one,
-            "`stack.worker_pool` is never filled: which workers a stack uses is not read; what needs \
-             it never holds, and `not` of it always does"
+            "`stack.roles` is never filled: roles of stacks are not read; what needs it never holds, \
+             and `not` of it always does"
         );
         let [values] = told(
             "deny[x] { r := input.terraform.resource_changes[_]; x := r.change.after.tags[_] }",

@@ -70,4 +70,9 @@ impl WorkerPool {
     pub fn public() -> Self {
         Self { id: "public".into(), name: "public".into() }
     }
+
+    /// Whether it belongs to Spacelift.
+    pub fn is_public(&self) -> bool {
+        self.id == "public"
+    }
 }

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{SpaceId, StackId, Text, chain::PlannedStep};
+use crate::{
+    SpaceId, StackId, Text,
+    chain::{PlannedStep, WorkerPool},
+};
 
 /// The stack a gate is about; a gate before a chain is about all of its stacks.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +30,9 @@ pub struct GateStack {
     /// The change itself does not touch it: it is there because of what it depends on.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub follows: bool,
+    /// The worker pool its runs use; absent if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker_pool: Option<WorkerPool>,
 }
 
 impl From<&PlannedStep> for GateStack {
@@ -43,6 +49,7 @@ impl From<&PlannedStep> for GateStack {
             autodeploy: step.autodeploy,
             path: step.path.clone().map(String::from),
             follows: step.follows(),
+            worker_pool: step.uses.worker_pool.clone(),
         }
     }
 }

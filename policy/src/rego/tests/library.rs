@@ -1,7 +1,7 @@
 //! What programs decide that say the same as the examples of Spacelift's public library
 //! (`spacelift-policies-example-library`), in our words: each is named as the example is.
 
-use contracts::{Action, change::TouchedFiles, gate::PlannedChange};
+use contracts::{Action, chain::WorkerPool, change::TouchedFiles, gate::PlannedChange};
 
 use super::{
     table::{Follows, follows_of},
@@ -11,7 +11,7 @@ use crate::fixtures::{at, stack};
 use Follows::{Denies, Passes, Waits, Warns};
 
 /// Approvals are of v0 unless they say otherwise, as there.
-const APPROVALS: [(&str, &str); 6] = [
+const APPROVALS: [(&str, &str); 7] = [
     (
         "allowlist-task-commands",
         "approve { input.run.type != \"TASK\" }\n\
@@ -34,6 +34,12 @@ const APPROVALS: [(&str, &str); 6] = [
          asks { c := input.run.changes[_]; guarded[c.entity.type]; c.actions[_] == \"added\" }\n\
          approve { input.reviews.current.approvals[_].session.teams[_] == \"Security\" }\n\
          reject { input.reviews.current.rejections[_] }",
+    ),
+    (
+        "require-private-worker",
+        "shared { input.stack.worker_pool.public }\n\
+         approve { not shared }\n\
+         reject { shared }",
     ),
     (
         "role-based-approval",
@@ -241,6 +247,13 @@ fn approvals_wait_for_whom_they_name() {
             assert_eq!(found, wanted, "row {row}: {name}, {}", gate.moment);
         }
     }
+    let on = |pool: WorkerPool| {
+        let mut gate = plan_of("aws_iam_role", "added", 1);
+        gate.stacks[0].worker_pool = Some(pool);
+        follows_of((&APPROVALS, PEOPLE), "require-private-worker", &gate, &[], noon())
+    };
+    let own = WorkerPool { id: "01J8ZK4M7N2P5Q8R1S4T7V0W3X".into(), name: "own".into() };
+    assert_eq!((on(own), on(WorkerPool::public())), (Passes, Denies));
     let at_night = at("2026-11-20T20:00:00Z");
     let night = |reviews: &[Review]| {
         let name = "approval-outside-working-hours";

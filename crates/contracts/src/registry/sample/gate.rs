@@ -21,6 +21,7 @@ impl Sample for GateRequested {
             autodeploy: false,
             path: None,
             follows: false,
+            worker_pool: None,
         };
         Self {
             gate: GATE,
