@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use chrono::{DateTime, Utc};
-use contracts::person::plain;
+use contracts::{change::Change, person::plain};
 use serde::Serialize;
 
 /// Everybody the policies know.
@@ -35,6 +35,12 @@ pub struct Delegation {
 /// How names are compared: `@Alice` and `alice` are one.
 pub(crate) fn person(name: &str) -> String {
     plain(name).into_owned()
+}
+
+/// Who made a change: who pushed or merged it, and who wrote its commits.
+pub(crate) fn authors(change: &Change) -> Vec<&str> {
+    let authors = std::iter::once(&change.author).chain(&change.authors);
+    authors.map(String::as_str).collect()
 }
 
 /// Where a name is from that is no name of a person by itself: `slack:U024BE7LH`, `ann@acme.example`.
@@ -82,10 +88,11 @@ impl People {
         others.chain([&*name, &*person]).any(|name| source(name) == Some(source_of))
     }
 
-    /// Whether nobody can tell who this is, where `author` made the change. Ids of a source that knows
-    /// who made the change tell people apart, as addresses of one domain do; those of another do not.
-    pub fn may_be_anybody(&self, name: &str, author: &str) -> bool {
-        self.known_only_to(name).is_some_and(|source| !self.is_known_to(&source, author))
+    /// Whether nobody can tell who this is, where `authors` made the change. Ids of a source that knows
+    /// all who made it tell people apart, as addresses of one domain do; those of another do not.
+    pub fn may_be_anybody(&self, name: &str, authors: &[&str]) -> bool {
+        self.known_only_to(name)
+            .is_some_and(|source| !authors.iter().all(|author| self.is_known_to(&source, author)))
     }
 
     /// Whether nothing in the policies says who this is: no person, no group, nobody who is away.

@@ -70,11 +70,11 @@ pub fn newest<'a>(people: &People, reviews: &'a [Review]) -> Vec<&'a Review> {
 }
 
 /// Those of different people, as far as anybody knows, and the others: whom only a source knows may be
-/// one of those whom policies know by no name of that source, and whom another source than that of
-/// `author` knows, anybody. Who `is_meant` by a policy is known.
+/// one of those whom policies know by no name of that source, and whom a source knows that does not
+/// know all the `authors`, anybody. Who `is_meant` by a policy is known.
 pub fn apart<'a>(
     people: &People,
-    author: &str,
+    authors: &[&str],
     reviews: Vec<&'a Review>,
     is_meant: impl Fn(&Review) -> bool,
 ) -> (Vec<&'a Review>, Vec<&'a Review>) {
@@ -83,7 +83,7 @@ pub fn apart<'a>(
         false => people.known_only_to(&review.by),
     };
     let is_told =
-        |review: &Review| source(review).is_none() || !people.may_be_anybody(&review.by, author);
+        |review: &Review| source(review).is_none() || !people.may_be_anybody(&review.by, authors);
     // Those whom policies know are different people; so are those whom one source knows.
     let is_one_of = |of: &Option<String>, review: &Review| match (of, source(review)) {
         (Some(of), None) => people.is_known_to(of, &review.by),

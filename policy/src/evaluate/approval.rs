@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Code, GateId, Reason,
-    change::Change,
     gate::{GateRequested, Moment},
 };
 
@@ -17,7 +16,7 @@ use super::{
 };
 use crate::{
     model::{Approval, PolicySet, Rule, Share},
-    people::People,
+    people::{People, authors},
     review::{Review, Word, apart, newest},
 };
 
@@ -57,9 +56,8 @@ pub struct Standing<'a> {
     asked_at: DateTime<Utc>,
     /// Nothing counts as long as somebody is a stranger.
     wants_known: bool,
-    /// Whoever made the change, if whoever approves must be known to be somebody else than they are, or
-    /// than each other.
-    other_than: Option<&'a str>,
+    /// Whom whoever approves must be known to be somebody else than; empty, if it matters not who does.
+    other_than: Vec<&'a str>,
     people: &'a People,
     gate: GateId,
     now: DateTime<Utc>,
@@ -102,7 +100,7 @@ pub fn may_reject(set: &PolicySet, case: &Case<'_>, review: &Review) -> bool {
 /// The program to which the word of `by` says nothing, because it counts people and nobody can tell
 /// who this is.
 pub fn unknown_to<'a>(set: &'a PolicySet, case: &Case<'a>, by: &str) -> Option<&'a str> {
-    if !set.people.may_be_anybody(by, &case.request.change.author) {
+    if !set.people.may_be_anybody(by, &authors(&case.request.change)) {
         return None;
     }
     let facts = Facts::of(case);
@@ -120,12 +118,6 @@ pub(super) fn standing<'a>(
     let mut standing = Standing::new(set, case, &asked.policy.name, approval);
     standing.count(approval, case);
     Some(standing)
-}
-
-/// Who made a change.
-fn authors(change: &Change) -> Vec<&str> {
-    let authors = std::iter::once(&change.author).chain(&change.authors);
-    authors.map(String::as_str).collect()
 }
 
 pub(super) fn span(duration: std::time::Duration) -> TimeDelta {
@@ -149,6 +141,12 @@ impl<'a> Standing<'a> {
             true => authors(&case.request.change),
             false => Vec::new(),
         };
+        // Where its authors may approve, too, whoever pushed it is enough to go by.
+        let other_than = match approval.tells_apart() {
+            true if authors.is_empty() => vec![case.request.change.author.as_str()],
+            true => authors.clone(),
+            false => Vec::new(),
+        };
         let wants_known = approval.known_authors;
         let mut strangers = authors.clone();
         strangers.retain(|author| {
@@ -162,7 +160,7 @@ impl<'a> Standing<'a> {
             given: Vec::new(),
             expired: Vec::new(),
             doubtful: Vec::new(),
-            other_than: approval.tells_apart().then_some(case.request.change.author.as_str()),
+            other_than,
             approvers,
             urged_at: [remind_at, escalate_at],
             groups: [approval.groups.as_slice(), escalated_to]
@@ -208,12 +206,12 @@ impl<'a> Standing<'a> {
             self.expires_at = [self.expires_at, end].into_iter().flatten().min();
             counted.push(review);
         }
-        if let Some(author) = self.other_than {
+        if !self.other_than.is_empty() {
             // Whom a policy lists by an id or an address, it means.
             let is_listed = |review: &Review| {
                 self.approvers.is_some() && self.may(&review.by, review.at).is_ok()
             };
-            let (most, rest) = apart(self.people, author, counted, is_listed);
+            let (most, rest) = apart(self.people, &self.other_than, counted, is_listed);
             self.doubtful.extend(rest.iter().map(|review| review.by.as_str()));
             counted = most;
         }
@@ -242,8 +240,10 @@ impl<'a> Standing<'a> {
 
     /// Whether anybody can tell who this is, where that matters.
     fn known(&self, name: &str) -> Result<(), Ineligible> {
-        let is_unknown = |author| self.people.may_be_anybody(name, author);
-        if self.other_than.is_some_and(is_unknown) { Err(Ineligible::Unknown) } else { Ok(()) }
+        match self.people.may_be_anybody(name, &self.other_than) {
+            true => Err(Ineligible::Unknown),
+            false => Ok(()),
+        }
     }
 
     /// Whether enough people approved.

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     model::{OnViolation, Policy, PolicySet, Rule, Scope},
+    people::authors,
     review::{Review, Word, apart, newest},
     window::{self, Calendar, Window},
 };
@@ -318,7 +319,7 @@ impl<'a> Said<'a> {
     fn approvals(&self) -> Vec<&'a Review> {
         let mut newest = newest(&self.set.people, self.case.reviews);
         newest.retain(|review| review.word == Word::Approve);
-        apart(&self.set.people, &self.case.request.change.author, newest, |_| false).0
+        apart(&self.set.people, &authors(&self.case.request.change), newest, |_| false).0
     }
 
     fn reasons(mut self, of_hooks: Vec<Reason>) -> Vec<Reason> {

@@ -16,7 +16,7 @@ use super::address;
 use crate::{
     call::Call,
     evaluate::Case,
-    people::People,
+    people::{People, authors},
     review::{Review, Word, apart, newest},
 };
 
@@ -282,8 +282,7 @@ fn reviews(view: View<'_>) -> Value {
     let shown = |said: Vec<&Review>| -> Vec<Value> {
         said.into_iter().map(|one| review(one, view)).collect()
     };
-    let author = &case.request.change.author;
-    let (approvals, _) = apart(people, author, approvals, |_| false);
+    let (approvals, _) = apart(people, &authors(&case.request.change), approvals, |_| false);
     let (approvals, rejections) = (shown(approvals), shown(rejections));
     json!({ "current": said(&approvals, &rejections), "older": said(&[], &[]) })
 }

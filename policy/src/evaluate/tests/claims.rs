@@ -203,6 +203,36 @@ fn whom_an_address_means_that_no_person_has_nobody_knows_unless_the_author_has_o
 }
 
 #[test]
+fn a_source_tells_people_from_the_authors_only_if_it_knows_all_of_them() {
+    let group = "group \"g\" {\n members = [\"dora\", \"bob\"]\n claims = [\"eng\"]\n}\n";
+    let dora = "person \"dora\" { also = [\"dora@acme.example\", \"slack:U1\"] }\n";
+    let mut request = prod(Moment::BeforeApply);
+    request.change.authors = vec!["bob".to_owned()];
+    let bob = [claimed(1, "bob@acme.example", &["eng"]), review(2, "slack:U2", true)];
+    let bob_too = "person \"bob\" { also = [\"b@acme.example\", \"slack:U3\"] }";
+    for (rule, bob) in [
+        ("allowed_groups = [\"g\"]\n no_self_approval = true\n known_authors = true", &bob[0]),
+        ("no_self_approval = true", &bob[0]),
+        ("no_self_approval = true", &bob[1]),
+    ] {
+        let rule = format!("policy \"p\" {{\n approval {{\n {rule}\n }}\n}}\n{group}{dora}");
+        let set = policies(&rule);
+        let verdict = decide(&set, &request, std::slice::from_ref(bob), noon());
+        let none = Outcome::HoldForApprovals { given: 0, needed: 1 };
+        assert_eq!(verdict.outcome, none, "{bob:?} may be bob, who wrote it");
+        let gate = Gate::open(&set, request.clone(), noon());
+        assert_eq!(gate.accepts(&set, bob).unwrap_err().code(), "approver_unknown");
+        let known = policies(&format!("{rule}{bob_too}"));
+        let verdict = decide(&known, &request, std::slice::from_ref(bob), noon());
+        assert_eq!(verdict.outcome, Outcome::Pass, "{bob:?} is neither");
+    }
+    // Where whoever made it may approve it, they only have to be two.
+    let two = format!("policy \"p\" {{\n approval {{\n min_approvers = 2\n }}\n}}\n{dora}");
+    let both = [bob[1].clone(), review(3, "slack:U3", true)];
+    assert_eq!(decide(&policies(&two), &request, &both, noon()).outcome, Outcome::Pass);
+}
+
+#[test]
 fn who_approves_may_be_an_author_whom_nobody_knows_and_that_is_said_or_wanted_otherwise() {
     let rule = |more: &str| {
         format!(
