@@ -112,7 +112,11 @@ impl CommitWords {
                 _ if is_newest && is_to_go(&review.by) => Word::Withdraw,
                 _ => return None,
             };
-            let id = of_gate(review);
+            // Who says yes to the code takes a no back, and may say yes to the gate itself under its id.
+            let id = match word == review.word {
+                true => of_gate(review),
+                false => Uuid::new_v5(&of_gate(review), b"taken back"),
+            };
             is_newest.then(|| Review { id, word, ..(*review).clone() })
         };
         words.iter().enumerate().filter_map(counts).collect()

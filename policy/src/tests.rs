@@ -19,6 +19,7 @@ use crate::fixtures::{prod, request};
 mod ended;
 mod git;
 mod line;
+mod reviews;
 mod turns;
 mod under_way;
 mod users;
