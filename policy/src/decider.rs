@@ -83,11 +83,28 @@ impl GateDecider {
             .collect()
     }
 
-    /// Decides again with what was said of the whole chain meanwhile.
+    /// Decides again with what was said of its chain and of its commit meanwhile.
     fn reconsider(&self, sets: &Sets, gate: &mut Gate, now: DateTime<Utc>) -> bool {
         if gate.is_over() {
             return false;
         }
+        self.note_glass(gate, now);
+        gate.hear(&sets.in_force, self.words_about(sets, gate));
+        gate.reconsider(&sets.in_force, now)
+    }
+
+    /// The same, though it passed.
+    fn decide_again(&self, sets: &Sets, gate: &mut Gate, now: DateTime<Utc>) {
+        self.note_glass(gate, now);
+        gate.decide_again(&sets.in_force, self.words_about(sets, gate), now);
+    }
+
+    fn words_about(&self, sets: &Sets, gate: &Gate) -> Vec<Review> {
+        self.commit_words.about(&gate.request, &sets.in_force.people, &gate.reviews)
+    }
+
+    /// Takes down that the glass of its chain was broken meanwhile.
+    fn note_glass(&self, gate: &mut Gate, now: DateTime<Utc>) {
         for review in self.broken_before(&gate.request, now) {
             let same = |known: &Review| {
                 known.id == review.id || (known.by == review.by && known.at == review.at)
@@ -96,19 +113,6 @@ impl GateDecider {
                 gate.reviews.push(review);
             }
         }
-        let is_heard = self.hear(sets, gate, now);
-        gate.reconsider(&sets.in_force, now) || is_heard
-    }
-
-    /// Takes down what was said about its commit before it was asked, as far as it counts: by the
-    /// same rules as what is said about the gate itself.
-    fn hear(&self, sets: &Sets, gate: &mut Gate, now: DateTime<Utc>) -> bool {
-        let set = &sets.in_force;
-        let mut changed = false;
-        for review in self.commit_words.about(&gate.request, &set.people, &gate.reviews) {
-            changed |= gate.review(set, review, now).unwrap_or(false);
-        }
-        changed
     }
 
     fn open(
@@ -120,7 +124,9 @@ impl GateDecider {
     ) -> StoredGate {
         let reviews = self.broken_before(request, now);
         let mut gate = Gate::open_with(&sets.in_force, request.clone(), reviews, now);
-        self.hear(sets, &mut gate, now);
+        if gate.hear(&sets.in_force, self.words_about(sets, &gate)) {
+            gate.reconsider(&sets.in_force, now);
+        }
         let kept = StoredGate::stored(gate, input.correlation, input.trace.clone());
         StoredGate { is_stored: false, sent_at: Some(input.time), ..kept }
     }
@@ -194,8 +200,10 @@ impl Decider for GateDecider {
             // Whoever asks again has lost the answer, which is given again and not decided again; or had
             // to wait since it got it, and says so.
             (Happening::Requested(request), Some(kept)) if kept.gate.is_about(request) => {
-                let is_asked_again = kept.gate.ask_again(&sets.in_force, request, now);
-                if kept.gate.reopen() || is_asked_again {
+                let is_reopened = kept.gate.reopen();
+                if kept.gate.notes_asked_again(request) {
+                    self.decide_again(&sets, &mut kept.gate, now);
+                } else if is_reopened {
                     self.reconsider(&sets, &mut kept.gate, now);
                 }
                 true

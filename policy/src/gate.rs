@@ -141,25 +141,34 @@ impl Gate {
             && (&self.request.run, self.request.delta) == (&request.run, request.delta)
     }
 
-    /// Decides anew though it passed, if who asks had to wait since: what people said about it counts
-    /// still. Returns whether it is asked again.
-    pub fn ask_again(
-        &mut self,
-        set: &PolicySet,
-        request: &GateRequested,
-        now: DateTime<Utc>,
-    ) -> bool {
+    /// Notes that it is asked again though it passed, because who asks had to wait since. Returns whether
+    /// it is.
+    pub fn notes_asked_again(&mut self, request: &GateRequested) -> bool {
         if request.again <= self.request.again {
             return false;
         }
         self.request.again = request.again;
         self.request.failures.clone_from(&request.failures);
+        true
+    }
+
+    /// Decides anew though it passed. What people said about it counts still, and so do `words` about
+    /// its commit that came since.
+    pub fn decide_again(&mut self, set: &PolicySet, mut words: Vec<Review>, now: DateTime<Utc>) {
+        words.retain(|word| !self.knows(word));
+        if !words.is_empty() {
+            // Who may say what goes by what people are asked for, and not by what they have given.
+            let is_glass = |review: &&Review| matches!(review.word, Word::Override { .. });
+            let glass: Vec<Review> = self.reviews.iter().filter(is_glass).cloned().collect();
+            let verdict = evaluate::judge(set, &Case { reviews: &glass, ..self.case(now) });
+            (self.outcome, self.reasons) = (verdict.outcome, verdict.reasons);
+            self.hear(set, words);
+        }
         // Whoever asks waits for an answer, also for the same one.
         if !self.decide(set, now) {
             self.revision += 1;
             self.decided_by(set, now);
         }
-        true
     }
 
     /// Decides anew, if it is not decided for good. Returns whether there is something to announce.
@@ -197,7 +206,7 @@ impl Gate {
         review: Review,
         now: DateTime<Utc>,
     ) -> Result<bool, ReviewRefused> {
-        if self.reviews.iter().any(|other| other.id == review.id) {
+        if self.knows(&review) {
             return Ok(false);
         }
         self.accepts(set, &review)?;

@@ -28,6 +28,7 @@ struct Bench {
     happened: u128,
 }
 
+mod again;
 mod paths;
 
 impl Bench {

@@ -39,11 +39,24 @@ impl Gate {
         }
     }
 
+    /// Whether a review was taken down before.
+    pub(super) fn knows(&self, review: &Review) -> bool {
+        self.reviews.iter().any(|other| other.id == review.id)
+    }
+
+    /// Takes down what was said about its commit, as far as it counts: by the same rules as what is said
+    /// about the gate itself, and all of it before anything is decided. Returns whether anything was.
+    pub fn hear(&mut self, set: &PolicySet, mut words: Vec<Review>) -> bool {
+        words.retain(|word| !self.knows(word) && self.accepts(set, word).is_ok());
+        let is_heard = !words.is_empty();
+        self.reviews.append(&mut words);
+        is_heard
+    }
+
     /// Takes back what somebody broke: what it was not used for yet is not passed over any more. Returns
     /// whether there was anything. Of a gate that is decided, what holds for its chain is left.
     pub fn mend(&mut self, people: &People, review: &Review) -> bool {
-        let (is_over, is_known) =
-            (self.is_over(), self.reviews.iter().any(|it| it.id == review.id));
+        let (is_over, is_known) = (self.is_over(), self.knows(review));
         let mut is_mended = false;
         let own = self.reviews.iter_mut().filter(|other| people.same(&other.by, &review.by));
         for other in own.filter(|_| review.word == Word::Withdraw && !is_known) {
