@@ -125,6 +125,7 @@ impl Trial {
             calls: &self.calls,
             crowds: Crowds::or_free(Some(&crowds)),
             asked_at: self.asked_at,
+            asked_again_at: None,
             now: self.now,
         };
         let verdict = judge(set, &case);

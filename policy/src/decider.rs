@@ -201,7 +201,7 @@ impl Decider for GateDecider {
             // to wait since it got it, and says so.
             (Happening::Requested(request), Some(kept)) if kept.gate.is_about(request) => {
                 let is_reopened = kept.gate.reopen();
-                if kept.gate.notes_asked_again(request) {
+                if kept.gate.notes_asked_again(request, now) {
                     self.decide_again(&sets, &mut kept.gate, now);
                 } else if is_reopened {
                     self.reconsider(&sets, &mut kept.gate, now);

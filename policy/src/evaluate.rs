@@ -20,7 +20,7 @@ mod said;
 mod scope;
 mod words;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use contracts::{
     Reason,
@@ -53,6 +53,8 @@ pub struct Case<'a> {
     pub crowds: Crowds<'a>,
     /// When the question came.
     pub asked_at: DateTime<Utc>,
+    /// When it came again though it had passed, because who asks had to wait.
+    pub asked_again_at: Option<DateTime<Utc>>,
     /// What time it is.
     pub now: DateTime<Utc>,
 }
@@ -61,7 +63,8 @@ impl<'a> Case<'a> {
     /// A question that comes now: nobody has said anything about it, no hook was asked, and no chain
     /// comes before it.
     pub fn new(request: &'a GateRequested, now: DateTime<Utc>) -> Self {
-        Self { request, reviews: &[], calls: &[], crowds: Crowds::FREE, asked_at: now, now }
+        let (crowds, asked_again_at) = (Crowds::FREE, None);
+        Self { request, reviews: &[], calls: &[], crowds, asked_at: now, asked_again_at, now }
     }
 }
 
@@ -132,6 +135,10 @@ pub fn judge(set: &PolicySet, case: &Case<'_>) -> Verdict {
     said.rejections();
     let glass = glass::glass(set, case, &facts);
     said.verdict(&glass)
+}
+
+fn span(duration: std::time::Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
 /// An instant as people in its zone write it.

@@ -27,6 +27,8 @@ pub struct Gate {
     pub request: GateRequested,
     /// When it was asked.
     pub requested_at: DateTime<Utc>,
+    /// When it was asked again though it had passed, the last time.
+    pub asked_again_at: Option<DateTime<Utc>>,
     /// What people said, in the order they said it.
     pub reviews: Vec<Review>,
     /// The hooks that were asked.
@@ -93,6 +95,7 @@ impl Gate {
         Self {
             request,
             requested_at: now,
+            asked_again_at: None,
             reviews,
             calls,
             outcome,
@@ -120,6 +123,7 @@ impl Gate {
             calls: &self.calls,
             crowds: Crowds::seen(self.crowds.as_deref()),
             asked_at: self.requested_at,
+            asked_again_at: self.asked_again_at,
             now,
         }
     }
@@ -143,12 +147,14 @@ impl Gate {
 
     /// Notes that it is asked again though it passed, because who asks had to wait since. Returns whether
     /// it is.
-    pub fn notes_asked_again(&mut self, request: &GateRequested) -> bool {
+    pub fn notes_asked_again(&mut self, request: &GateRequested, now: DateTime<Utc>) -> bool {
         if request.again <= self.request.again {
             return false;
         }
         self.request.again = request.again;
         self.request.failures.clone_from(&request.failures);
+        self.asked_again_at = Some(now);
+        self.told.clear();
         true
     }
 

@@ -22,6 +22,9 @@ pub struct Record {
     pub request: GateRequested,
     /// When it was asked.
     pub requested_at: DateTime<Utc>,
+    /// When it was asked again though it had passed, the last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_again_at: Option<DateTime<Utc>>,
     /// What people said.
     pub reviews: Vec<Review>,
     /// What hooks said.
@@ -57,11 +60,12 @@ pub struct Difference {
 impl Record {
     /// The record of a gate.
     pub fn of(gate: Gate) -> Self {
-        let Gate { request, requested_at, reviews, calls, crowds, .. } = gate;
+        let Gate { request, requested_at, asked_again_at, reviews, calls, crowds, .. } = gate;
         let Gate { outcome, reasons, decided_at, policy_digest, policy_commit, .. } = gate;
         Self {
             request,
             requested_at,
+            asked_again_at,
             reviews,
             calls,
             crowds,
@@ -82,6 +86,7 @@ impl Record {
             calls: &self.calls,
             crowds: Crowds::or_free(self.crowds.as_deref()),
             asked_at: self.requested_at,
+            asked_again_at: self.asked_again_at,
             now: self.decided_at,
         };
         let verdict = judge(set, &case);

@@ -245,6 +245,7 @@ fn kept(row: &PgRow, reviews: Vec<Review>) -> Result<StoredGate, sqlx::Error> {
     let gate = Gate {
         request,
         requested_at: row.try_get("requested_at")?,
+        asked_again_at: row.try_get("asked_again_at")?,
         reviews,
         outcome,
         reasons,

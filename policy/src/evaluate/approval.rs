@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use contracts::{
     Code, GateId, Reason,
     gate::{GateRequested, Moment},
@@ -13,6 +13,7 @@ use super::{
     facts::Facts,
     may_break_glass,
     scope::{Asked, speaking},
+    span,
 };
 use crate::{
     model::{Approval, PolicySet, Rule, Share},
@@ -120,16 +121,15 @@ pub(super) fn standing<'a>(
     Some(standing)
 }
 
-pub(super) fn span(duration: std::time::Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
-}
-
 impl<'a> Standing<'a> {
     fn new(set: &'a PolicySet, case: &Case<'a>, policy: &'a str, approval: &'a Approval) -> Self {
-        let overdue = |after| case.asked_at.checked_add_signed(span(after));
+        // People have their time again if it is asked again, and who may approve by then may still.
+        let asked_at = case.asked_again_at.unwrap_or(case.asked_at);
+        let overdue = |after| asked_at.checked_add_signed(span(after));
         let escalation = approval.escalation.as_ref();
         let remind_at = approval.remind_after.and_then(overdue);
-        let escalate_at = escalation.and_then(|it| overdue(it.after));
+        let escalate_at =
+            escalation.and_then(|it| case.asked_at.checked_add_signed(span(it.after)));
         let mut approvers = set.approvers(approval);
         let is_past = |at: DateTime<Utc>| at <= case.now;
         let escalated = escalation.filter(|_| escalate_at.is_some_and(is_past));
@@ -169,7 +169,7 @@ impl<'a> Standing<'a> {
                 .collect(),
             escalated_to,
             escalates_to: escalation.map_or(&[][..], |it| it.groups.as_slice()),
-            asked_at: case.asked_at,
+            asked_at,
             authors,
             strangers,
             wants_known,

@@ -7,8 +7,8 @@ use contracts::gate::Moment;
 
 use super::{
     Case,
-    approval::span,
     facts::{Facts, StackFacts},
+    span,
 };
 use crate::{
     model::{BreakGlass, PolicySet, Scope},

@@ -11,7 +11,7 @@ use contracts::{Code, Reason, gate::Outcome};
 
 use super::{
     Broken, Case, Verdict,
-    approval::{Standing, span, standing},
+    approval::{Standing, standing},
     clock,
     deregistration::Fates,
     facts::Facts,
@@ -20,6 +20,7 @@ use super::{
     limits, never,
     said::{bounds::Turn, programs::Programs},
     scope::Asked,
+    span,
     words::{unread, violation},
 };
 use crate::{

@@ -72,16 +72,17 @@ fn a_gate_that_passed_is_decided_again_if_who_asked_had_to_wait() {
     assert_eq!((gate.outcome.clone(), gate.revision), (Outcome::Pass, 4));
 
     let mut request = gate.request.clone();
-    assert!(!gate.notes_asked_again(&request), "only its answer was lost");
+    assert!(!gate.notes_asked_again(&request, opening), "only its answer was lost");
     request.again = 1;
-    assert!(gate.notes_asked_again(&request));
-    gate.decide_again(&set, Vec::new(), opening + TimeDelta::hours(1));
+    let later = opening + TimeDelta::hours(1);
+    assert!(gate.notes_asked_again(&request, later));
+    gate.decide_again(&set, Vec::new(), later);
     assert_eq!((gate.outcome.clone(), gate.revision), (Outcome::Pass, 5), "the same, told again");
 
     request.again = 2;
     let morning = opening + TimeDelta::hours(10);
-    assert!(gate.notes_asked_again(&request));
-    assert!(!gate.notes_asked_again(&request), "it was asked twice by one message");
+    assert!(gate.notes_asked_again(&request, morning));
+    assert!(!gate.notes_asked_again(&request, morning), "it was asked twice by one message");
     gate.decide_again(&set, Vec::new(), morning);
     let next = opening + TimeDelta::days(1);
     assert_eq!((gate.hold_until(), gate.revision), (Some(next), 6), "its window has closed");

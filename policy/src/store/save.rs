@@ -70,19 +70,21 @@ async fn update(connection: &mut PgConnection, all: &[&StoredGate]) -> Result<()
              calls = row.calls, recheck_at = row.recheck_at, shadow = row.shadow,
              clearance = row.clearance, cleared_until = row.cleared_until,
              policy_commit = row.policy_commit, place = row.place, crowds = row.crowds,
-             told = row.told, request = coalesce(row.request, gates.request)
+             told = row.told, request = coalesce(row.request, gates.request),
+             asked_again_at = row.asked_again_at
          from unnest($1::uuid[], $2::json[], $3::json[], $4::bigint[], $5::boolean[],
              $6::timestamptz[], $7::text[], $8::text[], $9::timestamptz[], $10::json[],
              $11::timestamptz[], $12::json[], $13::json[], $14::timestamptz[], $15::text[],
-             $16::text[], $17::json[], $18::json[], $19::json[])
+             $16::text[], $17::json[], $18::json[], $19::json[], $20::timestamptz[])
              as row (id, outcome, reasons, revision, final, hold_until, policy_digest,
                  considered_digest, decided_at, calls, recheck_at, shadow, clearance,
-                 cleared_until, policy_commit, place, crowds, told, request)
+                 cleared_until, policy_commit, place, crowds, told, request, asked_again_at)
          where gates.id = row.id",
     );
     let requests = all.iter().map(|kept| &kept.gate.request);
     let again: Vec<_> = requests.map(|asked| (asked.again > 0).then_some(Json(asked))).collect();
-    answered(answer, all).bind(again).execute(connection).await?;
+    let again_at: Vec<_> = all.iter().map(|kept| kept.gate.asked_again_at).collect();
+    answered(answer, all).bind(again).bind(again_at).execute(connection).await?;
     Ok(())
 }
 

@@ -84,7 +84,7 @@ async fn what_a_gate_is_asked_again_with_is_kept() {
         at: noon(),
     };
     let again = GateRequested { again: 1, failures: vec![failure], ..one.gate.request.clone() };
-    assert!(one.gate.notes_asked_again(&again));
+    assert!(one.gate.notes_asked_again(&again, noon()));
     one.gate.decide_again(&set, Vec::new(), noon());
     save(&mut connection, &[&one]).await.unwrap();
     let loaded = load(&mut connection, &[Uuid::from_u128(1)]).await.unwrap();

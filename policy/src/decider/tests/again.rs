@@ -82,3 +82,29 @@ fn who_says_no_to_the_code_is_heard_also_after_whoever_says_yes() {
     bench.say_of_commit(2, "ben", false);
     assert_eq!(bench.ask_again(0).outcome, Outcome::Deny);
 }
+
+#[test]
+fn people_have_their_time_again_when_a_gate_asks_again_for_an_approval_that_expired() {
+    let mut bench = Bench::new(
+        "policy \"people\" {\n match { moment = \"before_plan\" }\n approval {\n \
+         expires = \"4h\"\n deny_after = \"8h\"\n remind_after = \"2h\"\n escalate_after = \"1h\"\n \
+         escalate_to = [\"bosses\"]\n allowed_users = [\"ann\"]\n }\n}\n\
+         group \"bosses\" { members = [\"vera\"] }\n",
+    );
+    bench.ask_again(0);
+    bench.now += TimeDelta::minutes(90);
+    bench.say_of_commit(1, "vera", true);
+    let due = || Happening::Due(prod(Moment::BeforePlan).gate);
+    assert_eq!(bench.announced(due()).unwrap().outcome, Outcome::Pass);
+    bench.now += TimeDelta::minutes(10);
+    assert_eq!(bench.ask_again(1).outcome, Outcome::Pass, "who was asked late still may");
+
+    bench.now = noon() + TimeDelta::hours(9);
+    let request = GateRequested { again: 2, ..prod(Moment::BeforePlan) };
+    let told = bench.decide(Happening::Requested(request)).unwrap();
+    let held: GateDecided = serde_json::from_value(told.last().unwrap().body.clone()).unwrap();
+    assert_eq!(held.outcome, Outcome::HoldForApprovals { given: 0, needed: 1 });
+    assert_eq!(told[0].kind, GateReminded::TYPE, "they are told anew");
+    bench.now += TimeDelta::hours(8);
+    assert_eq!(bench.announced(due()).unwrap().reasons[0].code, Code::ApprovalLapsed);
+}
