@@ -20,6 +20,8 @@ use crate::{
     review::{Review, Word, newest},
 };
 
+/// To how many digits some hosts cut a commit short; fewer mean none.
+const CUT_TO: usize = 12;
 /// For how long a word about a commit is looked for.
 pub(crate) const REMEMBERED: TimeDelta = TimeDelta::days(30);
 
@@ -42,12 +44,25 @@ pub struct CommitWord {
 #[derive(Debug, Default)]
 pub struct CommitWords(RwLock<Arc<Words>>);
 
-type Words = HashMap<CommitSha, Vec<CommitWord>>;
+/// By what every host says of a commit.
+type Words = HashMap<String, Vec<CommitWord>>;
+
+fn beginning(commit: &CommitSha) -> &str {
+    let commit = commit.as_str();
+    commit.get(..CUT_TO).unwrap_or(commit)
+}
 
 impl CommitWord {
+    /// Whether this commit is meant.
+    pub fn is_of(&self, commit: &CommitSha) -> bool {
+        let meant = self.commit.as_str();
+        self.commit == *commit || (meant.len() >= CUT_TO && commit.as_str().starts_with(meant))
+    }
+
     fn is_about(&self, request: &GateRequested) -> bool {
         let change = &request.change;
-        self.repository.eq_ignore_ascii_case(&change.repository)
+        self.is_of(&change.commit)
+            && self.repository.eq_ignore_ascii_case(&change.repository)
             && change.pull_request.is_none_or(|number| number == self.pull_request)
     }
 }
@@ -57,7 +72,7 @@ impl CommitWords {
     pub fn note(&self, words: Vec<CommitWord>, now: DateTime<Utc>) -> Vec<CommitSha> {
         let known = self.known();
         let is_news = |word: &CommitWord| {
-            let same = known.get(&word.commit).into_iter().flatten();
+            let same = known.get(beginning(&word.commit)).into_iter().flatten();
             !same.into_iter().any(|other| other.review.id == word.review.id)
         };
         let news: Vec<CommitWord> = words.into_iter().filter(is_news).collect();
@@ -68,7 +83,7 @@ impl CommitWords {
         all.retain(|_, words| words.iter().any(|word| now - word.kept_at < REMEMBERED));
         let mut commits: Vec<CommitSha> = news.iter().map(|word| word.commit.clone()).collect();
         for word in news {
-            let words = all.entry(word.commit.clone()).or_default();
+            let words = all.entry(beginning(&word.commit).to_owned()).or_default();
             words.push(word);
             words.sort_by_key(|word| (word.review.at, word.review.id));
         }
@@ -91,7 +106,7 @@ impl CommitWords {
     /// something else then takes that no back, and no more.
     pub fn about(&self, request: &GateRequested, people: &People, said: &[Review]) -> Vec<Review> {
         let known = self.known();
-        let words = known.get(&request.change.commit).into_iter().flatten();
+        let words = known.get(beginning(&request.change.commit)).into_iter().flatten();
         let words: Vec<&Review> =
             words.filter(|word| word.is_about(request)).map(|word| &word.review).collect();
         let shows_plan = request.moment == Moment::BeforeApply || !request.plans.is_empty();

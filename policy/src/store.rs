@@ -195,7 +195,8 @@ const UNCONSIDERED: &str = "
         and (considered_digest, id) > ($2, $3)
     order by considered_digest, id limit $4";
 
-/// The gates that wait, and that hear of broken glass or of words about commits.
+/// The gates that wait, and that hear of broken glass or of words about commits, which some hosts cut
+/// short.
 pub(crate) async fn concerned(pool: &PgPool, news: &[News]) -> Result<Vec<Uuid>, sqlx::Error> {
     let chain = |news: &News| match news {
         News::Glass(chain) => Some(chain.0),
@@ -208,7 +209,9 @@ pub(crate) async fn concerned(pool: &PgPool, news: &[News]) -> Result<Vec<Uuid>,
     sqlx::query_scalar(
         "select id from gates where not final and chain = any($1)
          union
-         select id from gates where not final and request->'change'->>'commit' = any($2)",
+         select id from gates, unnest($2::text[]) as said(beginning)
+         where not final and request->'change'->>'commit' ~>=~ said.beginning
+             and request->'change'->>'commit' ~<~ (said.beginning || E'\\x7f')",
     )
     .bind(news.iter().filter_map(chain).collect::<Vec<_>>())
     .bind(news.iter().filter_map(commit).collect::<Vec<_>>())

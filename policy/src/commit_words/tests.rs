@@ -45,6 +45,22 @@ fn a_word_is_about_gates_of_its_commit_and_pull_request_and_of_none_other() {
 }
 
 #[test]
+fn a_word_about_a_commit_that_its_host_cuts_short_is_about_the_whole_one() {
+    let whole = "c0ffee0123456789c0ffee0123456789c0ffee01";
+    let heard = |said_of: &str, asked_of: &str| {
+        let mut said_of = CommitWord { commit: said_of.into(), ..word(1, "ann", Word::Approve) };
+        said_of.repository = "Acme/Infra".to_owned();
+        let mut request = prod(Moment::BeforeChain);
+        request.change.commit = asked_of.into();
+        about(&said(vec![said_of]), &request).len()
+    };
+    assert_eq!((heard(&whole[..12], whole), heard(whole, whole)), (1, 1));
+    assert_eq!((heard(&whole[..11], whole), heard(&whole[..11], &whole[..11])), (0, 1));
+    assert_eq!(heard(&whole.replace("89c", "88c"), whole), 0, "it goes on otherwise");
+    assert_eq!(heard("c0ffee012344", whole), 0);
+}
+
+#[test]
 fn what_nobody_had_seen_is_not_approved_and_may_be_rejected() {
     let yes = said(vec![word(1, "ann", Word::Approve)]);
     assert_eq!(about(&yes, &prod(Moment::BeforeApply)), []);

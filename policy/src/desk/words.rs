@@ -29,8 +29,7 @@ impl Desk {
         let since = Utc::now() - REMEMBERED;
         let words = tables::words_since(&self.pool, since).await;
         let words = words.map_err(|error| unavailable(&error))?.into_iter();
-        let meant =
-            words.filter(|word| request.commit.as_ref().is_none_or(|it| *it == word.commit));
+        let meant = words.filter(|word| request.commit.as_ref().is_none_or(|it| word.is_of(it)));
         Ok(plain(&Words { since, words: meant.map(Said::from).collect() }))
     }
 

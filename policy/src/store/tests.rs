@@ -174,6 +174,25 @@ async fn plan(connection: &mut PgConnection, filter: &Filter) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn what_waits_of_a_commit_is_woken_also_by_a_word_about_its_beginning() {
+    let pool = pool().await;
+    let mut connection = pool.acquire().await.unwrap();
+    let set = guarded();
+    let [mut whole, mut other] = [1, 2].map(|number| kept(&set, number, Moment::BeforeApply));
+    whole.gate.request.change.commit = "c0ffee0123456789c0ffee0123456789c0ffee01".into();
+    other.gate.request.change.commit = "c0ffee0123450000c0ffee0123456789c0ffee01".into();
+    save(&mut connection, &[&whole, &other]).await.unwrap();
+    let woken = async |commit: &str| {
+        let mut woken = concerned(&pool, &[News::Word(commit.into())]).await.unwrap();
+        woken.sort_unstable();
+        woken.iter().map(Uuid::as_u128).collect::<Vec<_>>()
+    };
+    assert_eq!(woken("c0ffee012345").await, [1, 2]);
+    assert_eq!(woken("c0ffee0123456789c0ffee0123456789c0ffee01").await, [1]);
+    assert_eq!(woken("c0ffee012346").await, [0; 0]);
+}
+
+#[tokio::test]
 async fn only_what_is_held_and_not_yet_put_to_the_policies_is_woken() {
     let pool = pool().await;
     let mut connection = pool.acquire().await.unwrap();
