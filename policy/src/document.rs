@@ -50,6 +50,16 @@ impl File {
 
 /// Reads all files as one set.
 pub fn read(files: &[File]) -> Result<PolicySet, Faults> {
+    gathered(files).finish()
+}
+
+/// Reads a set that was in force. What was no fault when it came into force is a warning, so that no
+/// newer version of this service puts it out of force.
+pub fn read_kept(files: &[File]) -> Result<PolicySet, Faults> {
+    Gathered { is_kept: true, ..gathered(files) }.finish()
+}
+
+fn gathered(files: &[File]) -> Gathered {
     let mut gathered = Gathered::default();
     for file in files.iter().filter(|file| !file.is_program()) {
         let source = Source { file: &file.name, text: &file.text };
@@ -58,7 +68,7 @@ pub fn read(files: &[File]) -> Result<PolicySet, Faults> {
             gathered.faults.push(Fault::of_file(file.name.clone(), BROKE, BROKE_ADVICE));
         }
     }
-    gathered.finish()
+    gathered
 }
 
 const BROKE: &str = "something in this file breaks the reader";
@@ -79,6 +89,8 @@ struct Gathered {
     /// Checked when all persons are known: other names of persons, and what is wrong if they are the
     /// names of persons themselves.
     aliased: Vec<(String, Fault)>,
+    /// Whether it was in force before.
+    is_kept: bool,
     /// What is probably not meant.
     warnings: Vec<Fault>,
     faults: Vec<Fault>,
@@ -234,11 +246,17 @@ impl Gathered {
     }
 
     fn finish(mut self) -> Result<PolicySet, Faults> {
-        let set = PolicySet::new(self.policies, self.people, self.break_glass);
         let persons = self.defined.keys().filter(|(kind, _)| *kind == "person");
         let persons: BTreeSet<String> = persons.map(|(_, name)| person(name)).collect();
         let chained = self.aliased.into_iter().filter(|(alias, _)| persons.contains(alias));
-        self.faults.extend(chained.map(|(_, fault)| fault));
+        let chained = chained.map(|(_, fault)| fault);
+        if self.is_kept {
+            self.people.follow_aliases();
+            self.warnings.extend(chained);
+        } else {
+            self.faults.extend(chained);
+        }
+        let set = PolicySet::new(self.policies, self.people, self.break_glass);
         let mut warnings = self.warnings;
         for asked in self.asked {
             let unknown = asked

@@ -117,7 +117,7 @@ impl Library {
             Ok(library) => return Ok(library),
             Err(faults) => faults,
         };
-        let read = |kept: StoredSet| Some((document::read(&kept.files).ok()?, kept.files));
+        let read = |kept: StoredSet| Some((document::read_kept(&kept.files).ok()?, kept.files));
         let Some(read) = kept.and_then(read) else { return Err(faults) };
         let seen = Seen::of(None, folder::files(folder));
         let library = Self::with(Source::Folder(folder.to_owned()), read, seen, now);
@@ -146,7 +146,8 @@ impl Library {
         let library = match (found, kept) {
             (Some((seen, Ok(read))), _) => Self::with(source, read, seen, now),
             (found, Some(StoredSet { commit, files })) => {
-                let read = document::read(&files).map_err(|faults| anyhow::anyhow!("{faults}"))?;
+                let read =
+                    document::read_kept(&files).map_err(|faults| anyhow::anyhow!("{faults}"))?;
                 let (seen, refused) = match found {
                     Some((seen, Err(faults))) => {
                         let commit = seen.commit.clone();
@@ -347,7 +348,7 @@ impl Library {
         files.retain(|file| file.name != line::FILE);
         let files = line::beside(files, line.as_ref());
         *self.line.write().expect("no holder panics") = line;
-        match document::read(&files) {
+        match document::read_kept(&files) {
             Err(faults) => Look::Refused(faults),
             Ok(set) => {
                 let commit = shelf.set.commit.clone();

@@ -149,6 +149,18 @@ impl People {
         users.dedup();
     }
 
+    /// Makes other names of persons that are other names themselves those of whom they end at.
+    pub fn follow_aliases(&mut self) {
+        let aliases = self.aliases.clone();
+        for person in self.aliases.values_mut() {
+            // As many steps as there may be, so that a circle ends, too.
+            for _ in 0..aliases.len() {
+                let Some(next) = aliases.get(person) else { break };
+                person.clone_from(next);
+            }
+        }
+    }
+
     /// Makes every name in groups and delegations the name of a person.
     pub fn settle(&mut self) {
         let aliases = self.aliases.clone();

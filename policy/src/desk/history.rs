@@ -61,7 +61,7 @@ impl Desk {
         } else {
             let kept = tables::kept_set(&self.pool, &gate.policy_digest).await;
             let files = kept.map_err(|error| unavailable(&error))?;
-            match files.and_then(|files| document::read(&files).ok()) {
+            match files.and_then(|files| document::read_kept(&files).ok()) {
                 Some(set) => (explain(&set, &case), false),
                 None => (explain(&set, &case), true),
             }

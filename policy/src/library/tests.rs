@@ -57,6 +57,31 @@ fn policies_on_trial_open_whatever_is_there_and_are_none_until_they_can_be_read(
 }
 
 #[test]
+fn what_was_in_force_stays_though_a_newer_version_would_refuse_it() {
+    const CHAINED: &str =
+        "person \"ann\" { also = [\"bob\"] }\nperson \"bob\" { also = [\"u2\"] }\n";
+    let folder = folder(&[("a.hcl", CHAINED)]);
+    let refused = Library::open(folder.path(), now()).unwrap_err().to_string();
+    assert!(refused.contains("a.hcl:1:24: \"bob\" is a person already"), "{refused}");
+    let file = File { name: "a.hcl".to_owned(), text: CHAINED.to_owned() };
+    let kept = Some(StoredSet { commit: None, files: vec![file] });
+    let library = Library::open_folder(folder.path(), kept, now()).unwrap();
+    assert!(library.shelf().refused.is_some(), "it is said, and to be mended");
+    let set = library.current();
+    assert!(["ann", "bob", "u2"].iter().all(|name| set.people.who(name) == "ann"));
+    assert!(set.warnings.iter().any(|it| it.to_string().contains("is a person already")));
+    let stop = Stop {
+        id: uuid::Uuid::nil(),
+        labels: Vec::new(),
+        reason: "4711".to_owned(),
+        by: "ann".to_owned(),
+        at: now(),
+        ended: None,
+    };
+    assert_eq!(library.switch(&[stop], now()), Look::Replaced, "and can be stopped by hand");
+}
+
+#[test]
 fn a_change_counts_when_it_has_settled() {
     let folder = folder(&[("a.hcl", DENY)]);
     let library = Library::open(folder.path(), now()).unwrap();
