@@ -75,6 +75,11 @@ impl Forge {
         matches!(self, Self::Bitbucket | Self::BitbucketServer)
     }
 
+    /// Whether the status of what is proposed is one of its pull request, not of its commit.
+    pub const fn marks_pull_requests(self) -> bool {
+        matches!(self, Self::AzureDevops)
+    }
+
     /// Whether commits may be named by the beginning of their names: Bitbucket cuts them so.
     pub const fn cuts_commits(self) -> bool {
         matches!(self, Self::Bitbucket)

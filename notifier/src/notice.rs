@@ -52,7 +52,10 @@ impl Notice {
     pub(crate) fn key(change: &Change, kind: Option<ChainKind>, routes: &Routes) -> Uuid {
         let Change { repository, commit, .. } = change;
         let (is_preview, branch) = (is_preview(change, kind), routes.branch_of(change));
-        let name = format!("notice/{repository}@{commit}/{is_preview}/{branch}");
+        let mut name = format!("notice/{repository}@{commit}/{is_preview}/{branch}");
+        if let Some(number) = routes.pull_request_of(change) {
+            name.push_str(&format!("/{number}"));
+        }
         Uuid::new_v5(&contracts::id::NAMESPACE, name.as_bytes())
     }
 
@@ -61,8 +64,8 @@ impl Notice {
         Uuid::new_v5(&contracts::id::NAMESPACE, format!("commit/{repository}@{commit}").as_bytes())
     }
 
-    /// Another change has the same place. Some hosts have statuses of pull requests, and several of
-    /// those may have one head and one target: the newest is told next.
+    /// Another change has the same place, as pull requests with one head and one target have where
+    /// commits have statuses: the newest is told next.
     pub(crate) fn also_of(&mut self, change: &Change) {
         if change.pull_request.is_some() {
             self.change.clone_from(change);

@@ -130,6 +130,12 @@ impl Routes {
         }
     }
 
+    /// The pull request by which the status of a change is told from others, where it is one of that.
+    pub(crate) fn pull_request_of(&self, change: &Change) -> Option<u64> {
+        let (forge, _) = self.host_of(Some(&change.repository))?;
+        change.pull_request.filter(|_| forge.is_some_and(Forge::marks_pull_requests))
+    }
+
     /// The endpoints that want events of this type; of a hook that is called, also those that want
     /// just this one: `hook.called.notify_slack`.
     pub(crate) fn webhooks_for<'a>(

@@ -2,7 +2,8 @@ use contracts::{Code, chain::ChainKind, change::Change};
 
 use super::{Alert, Notice};
 use crate::{
-    routes::Routes,
+    forge::Forge,
+    routes::{ForgeRoute, Routes},
     sample::{alerted, at, change, github_route, ignored, refused},
 };
 
@@ -37,6 +38,24 @@ fn a_notice_has_the_key_of_the_place_where_its_status_stands() {
     assert_eq!(here, elsewhere(Change { title: "another".to_owned(), ..change() }));
     let also_default = elsewhere(Change { branch: "master".to_owned(), ..change() });
     assert_eq!(here, also_default, "neither is named, so both stand in one place");
+}
+
+#[test]
+fn pull_requests_with_one_head_and_one_target_stand_in_one_place_unless_each_has_a_status() {
+    let host = github_route();
+    let repositories = vec!["acme/*".to_owned()];
+    let keys = |forge: Forge| {
+        let forges =
+            vec![ForgeRoute { forge, host: host.clone(), repositories: repositories.clone() }];
+        let routes = Routes { forges, ..Routes::default() };
+        let key =
+            |number| Notice::key(&Change { pull_request: Some(number), ..change() }, None, &routes);
+        [key(7), key(8)]
+    };
+    for forge in Forge::ALL {
+        let [one, other] = keys(*forge);
+        assert_eq!(one != other, *forge == Forge::AzureDevops, "{forge:?}");
+    }
 }
 
 #[test]
