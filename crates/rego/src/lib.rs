@@ -4,6 +4,7 @@
 mod banned;
 mod depth;
 mod meter;
+mod numbers;
 mod recursion;
 mod stack;
 mod tokens;
@@ -27,8 +28,9 @@ pub use tokens::{Path, paths};
 const TIME_MAX: Duration = Duration::from_millis(100);
 /// What an error says that does not depend on the input.
 const FATAL: [&str; 3] = ["could not find function", "` may not be called", "MiB of memory"];
-/// Steps of a program between two looks at the clock.
-const STEPS: NonZeroU32 = NonZeroU32::new(16).expect("it is not zero");
+/// Steps of a program between two looks at the clock: no more than a few products, because each may
+/// take three times as long as the one before.
+const STEPS: NonZeroU32 = NonZeroU32::new(4).expect("it is not zero");
 
 /// A program that was read.
 pub struct Host {
@@ -52,6 +54,7 @@ impl Host {
     /// Reads a program: as Rego v1 and, unless v1 is asked for, as v0 if that fails.
     pub fn read(file: &str, text: &str, version: Option<u64>) -> Result<Self, Unreadable> {
         depth::check(text)?;
+        numbers::check(text)?;
         stack::roomy(|| Self::read_here(file, text, version))
     }
 

@@ -125,6 +125,17 @@ fn what_functions_would_make_is_bounded_before_they_make_it() {
         "x := net.cidr_expand(\"0.0.0.0/0\")".to_owned(),
         "x := net.cidr_expand(\"::/0\")".to_owned(),
         "x := bits.lsh(1, 4000000000)".to_owned(),
+        "x := bits.lsh(1, 9007199254740993)".to_owned(),
+        "x := numbers.range(1152921504606846977, 1152921504616846977)".to_owned(),
+        "x := to_number(\"1e1000000000\")".to_owned(),
+        "x := json.unmarshal(\"[1e1000000000]\")".to_owned(),
+        "x := units.parse(\"1e1000000000Ki\")".to_owned(),
+        "x := product([n | some m in numbers.range(1, 9000); n := bits.lsh(1, 60000) + m])".to_owned(),
+        double(40, "NEW := OLD * OLD").replace("input.s", "9223372036854775807"),
+        double(12, "NEW := OLD * OLD").replace("input.s", "9223372036854775807"),
+        double(12, "NEW := OLD * OLD")
+            .replace("input.s", "9223372036854775807")
+            .replace("x := v12", "x := sprintf(\"%d\", [v12])"),
         double(40, "NEW := [OLD, OLD]"),
         double(40, "NEW := [OLD, OLD]").replace("x := v40", "x := json.marshal(v40)"),
         double(40, "NEW := [OLD, OLD]").replace("x := v40", "x := sprintf(\"%v\", [v40])"),

@@ -3,6 +3,8 @@
 
 use regorus::Value;
 
+use crate::numbers;
+
 /// What a value in a collection takes at least.
 const NODE: u64 = 32;
 
@@ -25,6 +27,16 @@ pub(super) fn before(name: &str, given: &[Value], most: u64) -> u64 {
         ("split" | "regex.split" | "strings.reverse", [text, ..]) => {
             flat(text).saturating_mul(NODE)
         }
+        // Of the product of many, whoever makes it pays for its digits.
+        ("product", [factors]) => match elements(factors).map(numbers::bits).sum::<u64>() {
+            bits if bits > numbers::BITS_MAX => u64::MAX,
+            _ => flat(factors),
+        },
+        (
+            "to_number" | "units.parse" | "units.parse_bytes" | "json.unmarshal" | "json.is_valid"
+            | "yaml.unmarshal" | "yaml.is_valid",
+            [text],
+        ) if numbers::is_written(string(text)) => u64::MAX,
         ("numbers.range", [from, to]) => steps(from, to, 1.0),
         ("numbers.range_step", [from, to, step]) => steps(from, to, number(step)),
         ("bits.lsh", [value, by]) => flat(value).saturating_add(rounded(number(by) / 8.0)),
@@ -56,7 +68,7 @@ pub(super) fn flat(value: &Value) -> u64 {
         Value::Object(fields) => fields.len().saturating_mul(2),
         _ => 1,
     };
-    (items as u64).saturating_mul(NODE)
+    (items as u64).saturating_mul(NODE).saturating_add(numbers::weight(value))
 }
 
 /// What a value takes when it is written out, up to where it is beyond `most`: what is in it many
@@ -70,8 +82,14 @@ fn weigh(value: &Value, most: u64, for_level: u64) -> u64 {
     let mut total = 0_u64;
     let mut rest = vec![(value, 1_u64)];
     while let Some((value, level)) = rest.pop() {
-        let own = if let Value::String(text) = value { text.len() as u64 } else { 0 };
-        total = total.saturating_add(own + NODE).saturating_add(level.saturating_mul(for_level));
+        let own = match value {
+            Value::String(text) => text.len() as u64,
+            value => numbers::weight(value),
+        };
+        total = total
+            .saturating_add(own)
+            .saturating_add(NODE)
+            .saturating_add(level.saturating_mul(for_level));
         if total > most {
             break;
         }
@@ -92,8 +110,19 @@ fn string(value: &Value) -> &str {
     if let Value::String(text) = value { text } else { "" }
 }
 
+/// What cannot be told exactly is taken for more than there is.
 fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or(0.0)
+    let is_number = matches!(value, Value::Number(_));
+    value.as_f64().unwrap_or(if is_number { f64::INFINITY } else { 0.0 })
+}
+
+/// The values in an array or a set.
+fn elements(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
+    match value {
+        Value::Array(items) => Box::new(items.iter()),
+        Value::Set(items) => Box::new(items.iter()),
+        _ => Box::new(std::iter::empty()),
+    }
 }
 
 /// Of what is no number, or below nothing, there is nothing.
@@ -132,7 +161,11 @@ fn widths(format: &str) -> u64 {
 
 fn steps(from: &Value, to: &Value, step: f64) -> u64 {
     let step = if step.abs() < 1.0 { 1.0 } else { step.abs() };
-    rounded((number(to) - number(from)) / step).saturating_add(1).saturating_mul(NODE)
+    let steps = (number(to) - number(from)) / step;
+    if !steps.is_finite() {
+        return u64::MAX;
+    }
+    rounded(steps).saturating_add(1).saturating_mul(NODE)
 }
 
 /// The addresses in a block.
