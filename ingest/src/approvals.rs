@@ -64,7 +64,7 @@ impl Desk {
             }
             Err(error) => {
                 warn!(%error, "an approval over HTTP could not be carried out");
-                let text = "the policy service does not answer; nothing was taken down, try again";
+                let text = "the policy service does not answer; it may be lost, try again";
                 Err(says(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text))
             }
         }

@@ -63,7 +63,7 @@ impl Desk {
             Ok(Err(problem)) => (status(problem.kind), problem.code, problem.message),
             Err(error) => {
                 warn!(%error, "an answer to a health check could not be carried on");
-                let text = "the executor does not answer; nothing was taken down, try again";
+                let text = "the executor does not answer; it may be lost, try again";
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable".to_owned(), text.to_owned())
             }
         };

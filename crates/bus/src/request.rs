@@ -132,6 +132,9 @@ impl Bus {
     }
 
     /// Asks and waits for the answer.
+    ///
+    /// While the connection is down nothing is handed over: the client would send it once the broker
+    /// is back, although whoever asked was told that nothing came of it.
     pub async fn request(
         &self,
         subject: &str,
@@ -139,7 +142,10 @@ impl Bus {
     ) -> Result<Result<Value, Problem>, BusError> {
         let payload = serde_json::to_vec(body).expect("a JSON value is JSON");
         let refusal = self.refusal(self.subject(subject));
-        let asked = self.client.request(self.subject(subject), payload.into());
+        let asked = async {
+            self.connected().await;
+            self.client.request(self.subject(subject), payload.into()).await
+        };
         let what = format!("ask {subject}");
         let asked = tokio::time::timeout(PATIENCE, asked);
         let reply = tokio::select! {

@@ -1,10 +1,15 @@
 //! A broker that dies, comes back, and may have lost everything.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bus::{Bus, BusError};
 use embedded::{Nats, NatsOptions};
-use tokio::time::Instant;
+use serde_json::json;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::bench::{Script, event, eventually, options, publish, publish_somehow};
 
@@ -54,6 +59,31 @@ async fn while_the_broker_is_away_nothing_piles_up_and_work_goes_on_at_once_afte
     let after = event("after");
     publish_somehow(&bus, &after).await;
     eventually("work to go on", async || script.times(after.id) == 1).await;
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_asked_once_the_broker_is_back() {
+    let (mut nats, bus) = own().await;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let (answering, hears) = (bus.clone(), heard.clone());
+    tokio::spawn(async move {
+        let answer = move |body: serde_json::Value| {
+            hears.lock().unwrap().push(body.clone());
+            async move { Ok(body) }
+        };
+        answering.respond("stackly.cmd.echo", answer, CancellationToken::new()).await
+    });
+    let ask = async |what: &str| bus.request("stackly.cmd.echo", &json!(what)).await.is_ok();
+    eventually("somebody to answer", async || ask("before").await).await;
+
+    nats.kill().await;
+    eventually("the loss to be noticed", async || !bus.is_connected()).await;
+    let given_up = timeout(Duration::from_millis(200), ask("meanwhile")).await;
+    assert!(given_up.is_err(), "it waits for the broker");
+    let (answered, back) = tokio::join!(ask("patient"), nats.restart());
+    back.unwrap();
+    assert!(answered, "who still waits is answered");
+    assert_eq!(heard.lock().unwrap()[..], [json!("before"), json!("patient")]);
 }
 
 #[tokio::test]
