@@ -45,6 +45,9 @@ pub(crate) struct StatusCall {
     pub(crate) status: Status,
     /// The name under which the status is shown.
     pub(crate) context: String,
+    /// It says that a chain was called off, and yields to the one that took its place.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_called_off: bool,
 }
 
 impl StatusCall {

@@ -124,7 +124,7 @@ impl Notifier {
         }
         let (status, context) = story.status(route)?;
         let (kind, target) = (kind(GITHUB_STATUS, What::Status), status.target());
-        let call = StatusCall { status, context };
+        let call = StatusCall { status, context, is_called_off: story.is_called_off() };
         Some(Shown::new(kind, channel, &target, (call.fingerprint(), &call)))
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn findings(event: &ChangeValidated, context: &str, annotates: bool) 
         false => (listed(event), Vec::new()),
     };
     Findings {
-        call: StatusCall { status, context },
+        call: StatusCall { status, context, is_called_off: false },
         merge_request: event.change.pull_request,
         note,
         annotations,

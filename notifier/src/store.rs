@@ -122,21 +122,23 @@ pub(crate) async fn save(
     Ok(())
 }
 
-/// Whether a newer chain has a status where that of this story would stand; or, if it is a notice that
-/// yields to chains, any.
+/// Whether a chain has a status where that of this story would stand: if this one yields to newer
+/// chains, one of the same pull request or of none like it; if it is a notice that yields to chains, any.
 pub(crate) async fn is_outdated(
     pool: &PgPool,
     story: Uuid,
-    yields: bool,
+    (yields_to_newer, yields_to_any): (bool, bool),
 ) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar(
-        "select exists (
+        "select $2 and exists (
              select from stories own join stories newer using (commit_key)
              where own.key = $1 and newer.began_at > own.began_at
-         ) or $2 and exists (select from stories where commit_key = $1)",
+                 and newer.pull_request is not distinct from own.pull_request
+         ) or $3 and exists (select from stories where commit_key = $1)",
     )
     .bind(story)
-    .bind(yields)
+    .bind(yields_to_newer)
+    .bind(yields_to_any)
     .fetch_one(pool)
     .await
 }

@@ -294,6 +294,12 @@ impl Story {
         change.map(|change| Notice::key(change, digest.kind, routes))
     }
 
+    /// Whether it is about a chain that was called off.
+    pub(crate) fn is_called_off(&self) -> bool {
+        let About::Chain(digest) = &self.about else { return false };
+        digest.ending().is_some_and(|ending| ending.state == ChainState::Canceled)
+    }
+
     /// When what it is about began, as far as that was kept.
     pub(crate) fn began_at(&self) -> Option<DateTime<Utc>> {
         self.host.began_at()

@@ -35,7 +35,7 @@ struct Written {
 
 impl Host for AzureDevops {
     async fn set(&self, call: &StatusCall) -> Result<(), Trouble> {
-        let StatusCall { status, context } = call;
+        let StatusCall { status, context, .. } = call;
         // Shown as `genre/name`.
         let (genre, name) = match context.split_once('/') {
             Some((genre, name)) => (Some(genre), name),

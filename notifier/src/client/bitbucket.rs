@@ -25,7 +25,7 @@ pub(crate) struct Bitbucket {
 
 impl Host for Bitbucket {
     async fn set(&self, call: &StatusCall) -> Result<(), Trouble> {
-        let StatusCall { status, context } = call;
+        let StatusCall { status, context, .. } = call;
         let (place, page) = self.place(status).await?;
         let body = json!({
             "key": key(context),

@@ -18,7 +18,7 @@ pub(crate) struct BitbucketServer {
 
 impl Host for BitbucketServer {
     async fn set(&self, call: &StatusCall) -> Result<(), Trouble> {
-        let StatusCall { status, context } = call;
+        let StatusCall { status, context, .. } = call;
         let commit = self.commit(status)?;
         let body = json!({
             "key": context,

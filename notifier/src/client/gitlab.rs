@@ -26,7 +26,7 @@ struct Written {
 
 impl Host for Gitlab {
     async fn set(&self, call: &StatusCall) -> Result<(), Trouble> {
-        let StatusCall { status, context } = call;
+        let StatusCall { status, context, .. } = call;
         let mut body = json!({
             "state": status.state.at_gitlab(),
             "name": context,

@@ -163,11 +163,11 @@ impl Caller {
         }
     }
 
-    /// Of several chains of a commit, the status is that of the newest: one that is called off last must
-    /// not cover the one that took its place. Nor does "Nothing to do" cover any chain.
+    /// That a chain was called off must not cover the status of the one that took its place, if that
+    /// was told before. Nor does "Nothing to do" cover any chain.
     async fn is_outdated(&self, claim: &Claim, told: &Told) -> bool {
-        let Told::Status(StatusCall { status, .. }) = told else { return false };
-        let yields = status.state == State::Success;
+        let Told::Status(StatusCall { status, is_called_off, .. }) = told else { return false };
+        let yields = (*is_called_off, status.state == State::Success);
         tables::is_outdated(&self.pool, claim.key, yields).await.unwrap_or_else(|error| {
             warn!(%error, "cannot look for a chain in the same place");
             false

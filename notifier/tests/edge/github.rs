@@ -2,7 +2,7 @@
 
 use contracts::{
     Code, Reason,
-    chain::{ChainFinished, ChainIgnored, ChainKind, ChainRefused, ChainState},
+    chain::{ChainFinished, ChainIgnored, ChainKind, ChainPlanned, ChainRefused, ChainState},
     change::Change,
 };
 
@@ -176,6 +176,48 @@ async fn a_chain_that_is_called_off_does_not_cover_the_status_of_the_one_that_to
     let statuses = last(&github, "success").await;
     let told: Vec<_> = statuses.iter().map(|status| &*status.state).collect();
     assert_eq!(told, ["pending", "pending", "success"]);
+}
+
+#[tokio::test]
+async fn a_chain_that_goes_on_is_told_of_although_a_newer_one_came_to_nothing() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (old, new, change) = (new_chain(), new_chain(), change());
+    desk.announce(old.0, &planned(old, &change, &["a"])).await;
+    last(&github, "pending").await;
+    let denied = ChainFinished {
+        state: ChainState::Denied,
+        reason: Reason::new(Code::PolicyDenied, "not on a Friday"),
+        ..finished(new, &change, &[])
+    };
+    desk.announce(new.0, &planned(new, &change, &["b"])).await;
+    desk.announce(new.0, &denied).await;
+    last(&github, "failure").await;
+    desk.announce(old.0, &finished(old, &change, &["a"])).await;
+    last(&github, "success").await;
+}
+
+#[tokio::test]
+async fn a_preview_that_is_called_off_yields_to_those_of_its_own_pull_request_alone() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (old, new, head) = (new_chain(), new_chain(), change());
+    let of = |number| Change { pull_request: Some(number), ..head.clone() };
+    let previewed = |chain, number| ChainPlanned {
+        kind: ChainKind::Preview,
+        ..planned(chain, &of(number), &["a"])
+    };
+    desk.announce(old.0, &previewed(old, 1)).await;
+    last(&github, "pending").await;
+    desk.announce(new.0, &previewed(new, 2)).await;
+    until("the other is told", async || seen(github.statuses(), |all| all.len() == 2)).await;
+    let closed = ChainFinished {
+        state: ChainState::Canceled,
+        reason: Reason::new(Code::PullRequestClosed, "its pull request was closed"),
+        ..finished(old, &of(1), &["a"])
+    };
+    desk.announce(old.0, &closed).await;
+    last(&github, "failure").await;
 }
 
 #[tokio::test]
