@@ -318,7 +318,7 @@ async fn broker(card: &Card, options: &bus::Options, store: &Store) -> anyhow::R
         if !is_absence {
             return Err(error);
         }
-        warn!(error = format!("{error:#}"), "the broker does not answer; starting without it");
+        warn!(error = format!("{error:#}"), "the streams are not there; starting without them");
     }
     Ok(bus)
 }

@@ -115,8 +115,14 @@ impl Checked {
         let Noted { troubles, mut warnings } = self.troubles.all();
         let (bus, store) = (self.bus.is_connected(), self.store.is_ready().await);
         let ready = (bus || !self.needs_bus) && store && troubles.is_empty();
-        if !bus && !self.needs_bus {
-            warnings.insert("bus", "away; what comes in is kept, and published later".to_owned());
+        if !self.needs_bus {
+            let how = match (bus, self.bus.era()) {
+                (true, Some(_)) => None,
+                (true, None) => Some("it is there, but not its streams, as the log says"),
+                (false, _) => Some("away"),
+            };
+            let kept = |how| format!("{how}; what comes in is kept, and published later");
+            warnings.extend(how.map(|how| ("bus", kept(how))));
         }
         let owned = |sentences: Sentences| {
             sentences.into_iter().map(|(with, why)| (with.to_owned(), why)).collect()

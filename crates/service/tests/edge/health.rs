@@ -115,6 +115,25 @@ async fn who_takes_nothing_from_the_broker_stays_ready_without_it_and_says_so() 
 }
 
 #[tokio::test]
+async fn who_takes_nothing_from_the_broker_starts_although_it_refuses_the_streams_and_says_so() {
+    static INGEST: contracts::Card =
+        contracts::Card { service: "parrot", takes: &[], ..crate::bench::CARD };
+    let mut place = Place::shared().await;
+    place.bus.replicas = 3;
+    let pages = Pages::of(&mut place);
+    let shutdown = CancellationToken::new();
+    let ended = tokio::spawn(place.frame_of(&INGEST, &shutdown).await.finish());
+    eventually("the start", async || pages.ready().await.0 == 200).await;
+    let page = pages.ready().await.1;
+    assert_eq!(page["bus"], true, "it is there");
+    let said = "it is there, but not its streams, as the log says; what comes in is kept, and \
+                published later";
+    assert_eq!(page["warnings"]["bus"], said, "{page}");
+    shutdown.cancel();
+    ended.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_service_is_ready_once_it_has_begun_all_it_does_and_not_while_it_ends() {
     let mut place = Place::shared().await;
     let pages = Pages::of(&mut place);
