@@ -8,7 +8,8 @@
 //!
 //! In a cluster, the server that holds the stream may lose what it stored last while the one we are
 //! connected to lives on, and the era with it. So the end of our own era is looked at, too, now and
-//! again, and when it is lost another era begins.
+//! again, and when it is lost another era begins. A loss is not noticed if it reaches no further back
+//! than the look before, and more than was lost is stored again before the next one.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -53,7 +54,7 @@ pub enum RelayError {
 }
 
 impl RelayError {
-    /// Whether the broker did not answer, rather than answer what it should not.
+    /// Whether it may come right by itself, unlike a stream that is not as this build needs it.
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::Bus(error) if !matches!(error, BusError::Topology { .. }))
     }
@@ -144,8 +145,9 @@ struct Relay {
     too_large: HashSet<i64>,
     /// The era, and the end of the stream of dead letters, in which all of them were there.
     letters: Option<(Uuid, LetterPlace)>,
-    /// What stood last when we looked last, and in which era.
-    newest: Option<(Uuid, Published)>,
+    /// What stood last when we looked last. Kept until another era is entered, so that a look that
+    /// fails in between is made up for.
+    newest: Option<Published>,
     /// How far one could see some time ago.
     seen: Option<Horizon>,
     /// Nothing is on its way: what is unpublished is left over, however young.
@@ -183,9 +185,10 @@ impl Relay {
         self.bus.leave_era().await;
         for (era, life) in published::eras(self.store.pool()).await? {
             let from = match lost {
-                _ if era != own => (sight.last_sequence, DateTime::<Utc>::MAX_UTC),
+                // What was noted later, in whatever era, may have come after the loss.
                 Some((sequence, at)) => (sequence.min(sight.last_sequence), at),
-                None => continue,
+                None if era == own => continue,
+                None => (sight.last_sequence, DateTime::<Utc>::MAX_UTC),
             };
             self.refill((era, life), &sight, from).await?;
         }
@@ -202,8 +205,8 @@ impl Relay {
         Ok(())
     }
 
-    /// Where something stood that our era has lost, and when that was noted: what stands last, or stood
-    /// last when we looked before; what stands last now may have come after a loss.
+    /// Where something stood that is lost, and when that was noted: what stands last in our era, or what
+    /// stood last when we looked before; what stands last now may have come after a loss.
     async fn lost(
         &mut self,
         era: Uuid,
@@ -211,14 +214,13 @@ impl Relay {
     ) -> Result<Option<(u64, DateTime<Utc>)>, RelayError> {
         let any = (u64::MAX, DateTime::<Utc>::MAX_UTC);
         let newest = published::published_at(self.store.pool(), era, any, 0).await?;
-        let before = self.newest.as_ref().filter(|(of, _)| *of == era).map(|(_, before)| before);
-        for mark in before.into_iter().chain(&newest) {
+        for mark in self.newest.iter().chain(&newest) {
             // What is below the first was dropped by age.
             if mark.sequence >= sight.first_sequence && !self.is_there(mark).await? {
                 return Ok(Some((mark.sequence, mark.at)));
             }
         }
-        self.newest = newest.map(|newest| (era, newest));
+        self.newest = newest;
         Ok(None)
     }
 

@@ -31,6 +31,25 @@ impl Cluster {
             false => Self { holder: two, other: one },
         }
     }
+
+    /// Keeps a copy of what is held now.
+    async fn back_up(&mut self, bus: &Bus) -> tempfile::TempDir {
+        self.holder.shut_down().await;
+        let backup = tempfile::tempdir().unwrap();
+        copy(self.holder.store_folder(), backup.path());
+        self.holder.restart().await.unwrap();
+        eventually("the stream", async || bus.sight().await.is_ok()).await;
+        backup
+    }
+
+    /// Loses what was stored since.
+    async fn fall_back(&mut self, backup: &tempfile::TempDir, bus: &Bus) {
+        self.holder.kill().await;
+        self.holder.delete_store().await.unwrap();
+        copy(backup.path(), self.holder.store_folder());
+        self.holder.restart().await.unwrap();
+        eventually("the stream", async || bus.sight().await.is_ok()).await;
+    }
 }
 
 async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
@@ -107,20 +126,11 @@ async fn what_another_server_of_the_cluster_lost_is_found_within_the_era() {
     let era = bus.era().unwrap();
 
     let kept = publish(&mut relay, 200).await;
-    let holder = &mut cluster.holder;
-    holder.shut_down().await;
-    let backup = tempfile::tempdir().unwrap();
-    copy(holder.store_folder(), backup.path());
-    holder.restart().await.unwrap();
-    eventually("the stream", async || bus.sight().await.is_ok()).await;
+    let backup = cluster.back_up(&bus).await;
     let lost = publish(&mut relay, 100).await;
     look(&mut relay).await;
 
-    holder.kill().await;
-    holder.delete_store().await.unwrap();
-    copy(backup.path(), holder.store_folder());
-    holder.restart().await.unwrap();
-    eventually("the stream", async || bus.sight().await.is_ok()).await;
+    cluster.fall_back(&backup, &bus).await;
     // Where the others stood, in the same era: the newest is there now.
     let new = publish(&mut relay, 10).await;
     assert_eq!(bus.era(), Some(era));
@@ -134,13 +144,39 @@ async fn what_another_server_of_the_cluster_lost_is_found_within_the_era() {
 
     // What stands last is looked at, too, if nothing was there before.
     let more = publish(&mut relay, 20).await;
-    holder.kill().await;
-    holder.delete_store().await.unwrap();
-    copy(backup.path(), holder.store_folder());
-    holder.restart().await.unwrap();
-    eventually("the stream", async || bus.sight().await.is_ok()).await;
+    cluster.fall_back(&backup, &bus).await;
     let mut relay = Relay::new(relay.store, bus.clone());
     look(&mut relay).await;
     sweep(&mut relay).await;
     assert_eq!(stream(&bus).await, sorted(&[&kept, &new, &lost, &more]));
+}
+
+#[tokio::test]
+async fn what_a_look_found_lost_is_not_forgotten_when_it_fails_in_the_middle() {
+    let mut cluster = Cluster::start("midway").await;
+    let store = store("midway").await;
+    let options = bus::Options::at(cluster.other.url(), "midway");
+    let bus = Bus::connect(&options, "test").await.unwrap();
+    let mut relay = Relay::new(store.clone(), bus.clone());
+    look(&mut relay).await;
+    let kept = publish(&mut relay, 100).await;
+    let backup = cluster.back_up(&bus).await;
+    look(&mut relay).await;
+
+    // The era that began after an earlier loss: it has a name that nobody finds out again.
+    let era = bus.sight().await.unwrap().era.anew();
+    published::note_era(store.pool(), &era).await.unwrap();
+    bus.enter_era(era.clone()).await;
+    let lost = publish(&mut relay, 50).await;
+    look(&mut relay).await;
+    cluster.fall_back(&backup, &bus).await;
+    let new = publish(&mut relay, 60).await;
+    assert_eq!(bus.era(), Some(era.id));
+    assert_eq!(stream(&bus).await, [&kept[..], &new].concat());
+
+    // As far as a look comes that fails while it searches.
+    bus.leave_era().await;
+    look(&mut relay).await;
+    sweep(&mut relay).await;
+    assert_eq!(stream(&bus).await, [kept, new, lost].concat());
 }
