@@ -91,7 +91,7 @@ impl Bus {
 
     /// One dead letter.
     pub async fn dead_letter(&self, sequence: u64) -> Result<Option<DeadLetter>, BusError> {
-        Ok(self.raw_letter(sequence).await?.map(|raw| {
+        Ok(self.message_at(&DEAD_LETTERS, sequence).await?.map(|raw| {
             letter(Raw {
                 sequence,
                 at: at(raw.time),
@@ -107,7 +107,7 @@ impl Bus {
     /// was such a letter.
     pub async fn requeue(&self, sequence: u64) -> Result<bool, BusError> {
         let what = "requeue a dead letter";
-        let Some(raw) = self.raw_letter(sequence).await? else { return Ok(false) };
+        let Some(raw) = self.message_at(&DEAD_LETTERS, sequence).await? else { return Ok(false) };
         let Some(subject) = wire::optional(&raw.headers, SUBJECT).map(str::to_owned) else {
             return Ok(false);
         };
@@ -132,27 +132,6 @@ impl Bus {
             .map_err(|error| BusError::request(what, error))?;
         stream.delete_message(sequence).await.map_err(|error| BusError::request(what, error))?;
         Ok(true)
-    }
-
-    async fn raw_letter(
-        &self,
-        sequence: u64,
-    ) -> Result<Option<async_nats::jetstream::message::StreamMessage>, BusError> {
-        let what = "read a dead letter";
-        let stream = self
-            .jetstream
-            .get_stream_no_info(self.stream_name(DEAD_LETTERS.name))
-            .await
-            .map_err(|error| BusError::request(what, error))?;
-        match stream.direct_get(sequence).await {
-            Ok(raw) => Ok(Some(raw)),
-            Err(error)
-                if error.kind() == async_nats::jetstream::stream::DirectGetErrorKind::NotFound =>
-            {
-                Ok(None)
-            }
-            Err(error) => Err(BusError::request(what, error)),
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use async_nats::{
     HeaderMap,
     header::NATS_MESSAGE_ID,
-    jetstream::{Message, context::PublishErrorKind, stream::DirectGetErrorKind},
+    jetstream::{Message, context::PublishErrorKind},
 };
 use chrono::{SecondsFormat, Utc};
 use contracts::{subject, topology::DEAD_LETTERS};
@@ -137,18 +137,11 @@ impl Bus {
         if place.life != newest.life || place.sequence > newest.sequence {
             return Ok(LetterFate::Lost);
         }
-        let what = "read a dead letter";
-        let name = self.stream_name(DEAD_LETTERS.name);
-        let stream = self.jetstream.get_stream_no_info(name).await;
-        let stream = stream.map_err(|error| BusError::request(what, error))?;
-        match stream.direct_get(place.sequence).await {
-            Ok(found) => {
-                let id = found.headers.get(NATS_MESSAGE_ID).map(ToString::to_string);
-                // Somebody else may have been given the sequence of a letter that was lost.
-                Ok(if id.as_deref() == letter.id() { LetterFate::Stands } else { LetterFate::Lost })
-            }
-            Err(error) if error.kind() == DirectGetErrorKind::NotFound => Ok(LetterFate::Taken),
-            Err(error) => Err(BusError::request(what, error)),
-        }
+        let Some(found) = self.message_at(&DEAD_LETTERS, place.sequence).await? else {
+            return Ok(LetterFate::Taken);
+        };
+        let id = found.headers.get(NATS_MESSAGE_ID).map(ToString::to_string);
+        // Somebody else may have been given the sequence of a letter that was lost.
+        Ok(if id.as_deref() == letter.id() { LetterFate::Stands } else { LetterFate::Lost })
     }
 }

@@ -5,8 +5,10 @@
 
 use std::time::Duration;
 
+use anyhow::anyhow;
 use async_nats::jetstream::{
     context::GetStreamErrorKind,
+    message::StreamMessage,
     stream::{Config, DiscardPolicy, Info, RawMessageErrorKind, RetentionPolicy, StorageType},
 };
 use contracts::topology::{DEAD_LETTERS, EVENTS, STREAMS, Stream};
@@ -139,19 +141,30 @@ impl Bus {
         Ok(all)
     }
 
-    /// The id of the event that stands at a sequence, if there is one. The leader of the stream is asked:
-    /// another server may be behind.
+    /// The id of the event that stands at a sequence, if there is one.
     pub async fn event_at(&self, sequence: u64) -> Result<Option<uuid::Uuid>, BusError> {
-        let name = self.stream_name(EVENTS.name);
-        let stream = match self.jetstream.get_stream_no_info(&name).await {
-            Ok(stream) => stream,
-            Err(error) => return Err(BusError::request("look up the events", error)),
-        };
-        match stream.get_raw_message(sequence).await {
-            Ok(message) => Ok(crate::wire::optional(&message.headers, "ce-id")
-                .and_then(|id| uuid::Uuid::parse_str(id).ok())),
+        let message = self.message_at(&EVENTS, sequence).await?;
+        let id = message.and_then(|message| {
+            crate::wire::optional(&message.headers, "ce-id")
+                .and_then(|id| uuid::Uuid::parse_str(id).ok())
+        });
+        Ok(id)
+    }
+
+    /// The message that stands at a sequence, if there is one. The leader of the stream is asked:
+    /// another server may be behind.
+    pub(crate) async fn message_at(
+        &self,
+        stream: &Stream,
+        sequence: u64,
+    ) -> Result<Option<StreamMessage>, BusError> {
+        let name = self.stream_name(stream.name);
+        let failed = |error| BusError::request(format!("read message {sequence} of {name}"), error);
+        let stream = self.jetstream.get_stream_no_info(&name).await;
+        match stream.map_err(|error| failed(anyhow!(error)))?.get_raw_message(sequence).await {
+            Ok(message) => Ok(Some(message)),
             Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
-            Err(error) => Err(BusError::request("read an event by its sequence", error)),
+            Err(error) => Err(failed(anyhow!(error))),
         }
     }
 

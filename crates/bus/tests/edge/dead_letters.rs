@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::anyhow;
-use bus::{Answers, BusError, Failure};
+use bus::{Answers, Bus, BusError, Failure};
 use contracts::Code;
 use serde_json::json;
 
-use crate::bench::{Script, bus, event, eventually, publish};
+use crate::bench::{self, Script, bus, event, eventually, publish};
 
 #[tokio::test]
 async fn a_dead_letter_holds_the_original_and_comes_back_when_asked() {
@@ -38,6 +38,24 @@ async fn a_dead_letter_holds_the_original_and_comes_back_when_asked() {
     assert!(bus.dead_letters(10).await.unwrap().is_empty());
     assert!(bus.dead_letter(letter.sequence).await.unwrap().is_none());
     assert!(!bus.requeue(letter.sequence).await.unwrap(), "it is there no more");
+}
+
+#[tokio::test]
+async fn a_letter_is_asked_of_the_server_that_gave_its_sequence_because_others_may_be_behind() {
+    // Who may ask no other.
+    let more = "authorization { users: [{ user: we, password: we, permissions: { \
+                publish: { deny: \"$JS.API.DIRECT.>\" } } }] }\n";
+    let options = embedded::NatsOptions { more: more.to_owned(), ..Default::default() };
+    let nats = embedded::Nats::start(options).await.unwrap();
+    let bus = Bus::connect(&bench::options(&nats.url().replace("//", "//we:we@")), "test").await;
+    let bus = bus.unwrap();
+    bus.ensure_streams().await.unwrap();
+    let (_script, ..) =
+        Script::new(|_, _| Err(Failure::reject(Code::Cycle, anyhow!("no")))).consume(&bus);
+    publish(&bus, &["acme/infra"]).await;
+    eventually("the dead letter", async || bus.dead_letters(10).await.unwrap().len() == 1).await;
+    assert_eq!(bus.dead_letter(1).await.unwrap().unwrap().reason, "cycle: no");
+    assert!(bus.dead_letter(2).await.unwrap().is_none());
 }
 
 #[tokio::test]
