@@ -153,7 +153,7 @@ fn chain_title(digest: &Digest, change: &Change) -> String {
         ChainState::Planning => (":mag:", "planning everything".to_owned()),
         ChainState::Running if counts.total == 0 => (":gear:", "running".to_owned()),
         ChainState::Paused => (":double_vertical_bar:", "paused".to_owned()),
-        ChainState::Canceled => (":no_entry_sign:", "canceled".to_owned()),
+        ChainState::Canceled => (":no_entry_sign:", "cancelled".to_owned()),
         ChainState::Running => (":gear:", format!("{done} of {} done", counts.total)),
         ChainState::Finished => (":white_check_mark:", "finished".to_owned()),
         ChainState::Failed => {

@@ -152,7 +152,7 @@ pub(crate) fn words(state: StepState) -> &'static str {
         StepState::Denied => "denied",
         StepState::Skipped => "not run",
         StepState::Canceling => "is being cancelled",
-        StepState::Canceled => "canceled",
+        StepState::Canceled => "cancelled",
         StepState::Retrying => "will be tried again",
         StepState::Unknown => "unknown, a person must look",
     }

@@ -249,3 +249,14 @@ fn durations_are_for_people() {
         seconds.iter().map(|seconds| took(chrono::TimeDelta::seconds(*seconds))).collect();
     assert_eq!(shown, ["0 s", "59 s", "1 min 1 s", "1 h 0 min", "1 d 1 h"]);
 }
+
+#[test]
+fn what_was_cancelled_is_spelt_in_one_way() {
+    let mut digest = running();
+    let all = ["net-prod", "app-prod", "web-prod"];
+    let ended = |stack| summary(stack, StepState::Canceled, Code::ChainCanceled, "bob says so");
+    digest.finished(&finished(ChainState::Canceled, all.map(ended).to_vec()), at(50));
+    let told = shown(&render(&digest).unwrap()).to_string().to_lowercase();
+    assert!(told.contains("cancelled"), "{told}");
+    assert!(!told.contains("canceled"), "{told}");
+}
