@@ -11,6 +11,8 @@ struct Columns<'d> {
     number: Vec<i32>,
     source: Vec<&'d str>,
     sender_id: Vec<Option<&'d str>>,
+    content_key: Vec<&'d str>,
+    fact_id: Vec<Uuid>,
     place: Vec<&'d str>,
     came_from: Vec<Option<&'d str>>,
     went_to: Vec<&'d str>,
@@ -26,6 +28,8 @@ impl<'d> Columns<'d> {
                 columns.number.push(i32::try_from(number).unwrap_or(i32::MAX));
                 columns.source.push(&delivery.source);
                 columns.sender_id.push(delivery.sender_id.as_deref());
+                columns.content_key.push(&delivery.content_key);
+                columns.fact_id.push(delivery.fact_id);
                 columns.place.push(&turn.place);
                 columns.came_from.push(turn.came_from.as_deref());
                 columns.went_to.push(&turn.went_to);
@@ -71,7 +75,8 @@ pub(super) async fn note(
 
 /// Of these deliveries, whose facts are known, those that tell a turn anew: their place has been
 /// elsewhere since, by the delivery that is given with each. One that its sender tries again tells
-/// nothing anew.
+/// nothing anew, nor does one of an event that told this fact already: Azure sends each once for every
+/// subscription, under an id that begins with the event's.
 pub(super) async fn returned(
     connection: &mut PgConnection,
     deliveries: impl Iterator<Item = (usize, &Delivery)>,
@@ -83,8 +88,9 @@ pub(super) async fn returned(
     let rows = sqlx::query(
         "select distinct on (row.number) row.number, turns.delivery
          from unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-                 $7::timestamptz[])
-             as row (number, source, sender_id, place, came_from, went_to, at)
+                 $7::timestamptz[], $8::text[], $9::uuid[])
+             as row (number, source, sender_id, place, came_from, went_to, at, content_key,
+                 fact_id)
              join turns using (source, place)
          where (turns.came_from, turns.went_to) is distinct from (row.came_from, row.went_to)
              and (row.came_from is null or turns.went_to = row.came_from)
@@ -95,6 +101,19 @@ pub(super) async fn returned(
                      and known.verdict = 'accepted'
              )
              and not exists (select from repeats where repeats.sender_id = row.sender_id)
+             and not exists (
+                 select from deliveries known
+                 where row.source = 'azure-devops' and known.source = 'azure-devops'
+                     and known.verdict = 'accepted'
+                     and split_part(known.sender_id, '/', 1) = split_part(row.sender_id, '/', 1)
+                     and (known.content_key = row.content_key
+                         or starts_with(known.content_key, row.content_key || '/after/'))
+             )
+             and not exists (
+                 select from deliveries known join repeats on repeats.delivery = known.id
+                 where row.source = 'azure-devops' and known.fact_id = row.fact_id
+                     and split_part(repeats.sender_id, '/', 1) = split_part(row.sender_id, '/', 1)
+             )
          order by row.number, turns.at desc",
     )
     .bind(columns.number)
@@ -104,6 +123,8 @@ pub(super) async fn returned(
     .bind(columns.came_from)
     .bind(columns.went_to)
     .bind(columns.at)
+    .bind(columns.content_key)
+    .bind(columns.fact_id)
     .fetch_all(connection)
     .await?;
     rows.iter()

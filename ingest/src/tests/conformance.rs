@@ -12,6 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use uuid::Uuid;
 
 use crate::testing::{
     GITHUB_SECRET, House, PULL_REQUEST, PUSH, RUN, Settings, azure_vote, door, github, push_to,
@@ -444,6 +445,34 @@ async fn a_vote_is_taken_beside_what_another_subscription_tells_of_the_same_even
     assert_eq!(told("of votes", "x-stackly-change").await, "duplicate");
     assert_eq!(told("of updates", "x-other").await, "duplicate");
     assert_eq!(house.count("orders").await, 1);
+}
+
+/// The second subscription may tell of a vote when the next one has been told of already.
+#[tokio::test]
+async fn a_vote_that_another_subscription_tells_late_is_not_given_anew() {
+    let mut settings = everybody();
+    settings.senders.azure_devops.commanders = vec!["ada@acme.example".to_owned()];
+    let house = House::open_as(&settings).await;
+    let told = async |event: u128, subscription: &str, vote: i32| {
+        let mut body = azure_vote(&Uuid::from_u128(event).to_string(), vote);
+        body["subscriptionId"] = json!(subscription);
+        let request = post("azure-devops")
+            .header("authorization", format!("Basic {}", BASE64.encode("stackly:password")))
+            .header("x-stackly-change", "vote");
+        let body = Body::from(body.to_string());
+        house.send(request.body(body).unwrap()).await.code().to_owned()
+    };
+    assert_eq!(told(1, "a", 10).await, "accepted");
+    assert_eq!(told(2, "a", 0).await, "accepted");
+    assert_eq!(told(1, "b", 10).await, "duplicate", "late");
+    assert_eq!(told(3, "a", 10).await, "accepted", "she votes so again");
+    assert_eq!(told(4, "a", 10).await, "duplicate", "it is her vote already");
+    assert_eq!(told(5, "a", 0).await, "accepted");
+    for event in [1, 3, 4] {
+        assert_eq!(told(event, "b", 10).await, "duplicate", "late: {event}");
+    }
+    assert_eq!(told(6, "b", 10).await, "accepted");
+    assert_eq!(house.count("orders").await, 5);
 }
 
 #[tokio::test]
