@@ -120,7 +120,10 @@ impl Door {
         let (body, now) = (&arrival.body, arrival.received_at);
         let secret = self.scheme.verify(&self.keys, presented, body, now)?;
         self.keys.note_use(secret, now.timestamp());
-        if let (Some(guesses), Some(address)) = (&self.guesses, arrival.address) {
+        // Who could come by a secret of less might guess on for one of more.
+        if let (Some(guesses), Some(address)) = (&self.guesses, arrival.address)
+            && self.keys.is_of_host(secret)
+        {
             guesses.note_proven(address);
         }
         let proof = Proof { secret, scopes: self.keys.scopes(secret) };

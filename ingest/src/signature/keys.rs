@@ -113,6 +113,13 @@ impl Keys {
         self.keys.get(number).map_or(&[], |key| &key.scopes)
     }
 
+    /// Whether who has the secret of this number is the host itself, as far as can be told: one for some
+    /// repositories is in the hands of their owners, or of the doctor, so it is where there is no other.
+    pub(crate) fn is_of_host(&self, number: usize) -> bool {
+        let is_for_all = |key: &Key| key.scopes.is_empty();
+        self.keys.get(number).is_some_and(is_for_all) || !self.keys.iter().any(is_for_all)
+    }
+
     /// The key that made this tag over these parts.
     pub(super) fn find(&self, algorithm: Algorithm, tag: &[u8], parts: &[&[u8]]) -> Option<usize> {
         if self.keys.is_empty() {

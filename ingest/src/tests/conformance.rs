@@ -331,6 +331,32 @@ async fn who_guesses_from_the_host_itself_does_not_shut_its_door_to_it() {
     assert_eq!(with("guess", "g").await, "rate_limited");
 }
 
+/// Whoever owns one repository has the secret for it, and may want that of all.
+#[tokio::test]
+async fn who_has_a_secret_for_less_is_shut_out_where_they_guess() {
+    for (for_all, is_shut) in [(vec!["gitlab-token"], true), (vec![], false)] {
+        let mut settings = everybody();
+        settings.rate.unproven_per_minute = 5;
+        settings.senders.gitlab.secrets = for_all.into_iter().map(SecretString::from).collect();
+        let scoped = [("acme/*".to_owned(), vec![SecretString::from("of-acme")])];
+        settings.senders.gitlab.scoped_secrets = scoped.into();
+        let house = House::open_as(&settings).await;
+        let with = async |token: &str| {
+            let request = post("gitlab")
+                .header("x-gitlab-token", token)
+                .header("x-gitlab-event", "Emoji Hook")
+                .header("webhook-id", Uuid::new_v4().to_string());
+            let body = json!({ "object_kind": "emoji", "id": Uuid::new_v4() });
+            house.send(request.body(Body::from(body.to_string())).unwrap()).await.code().to_owned()
+        };
+        with("of-acme").await;
+        for _ in 0..20 {
+            with("guess").await;
+        }
+        assert_eq!(with("of-acme").await == "rate_limited", is_shut);
+    }
+}
+
 #[tokio::test]
 async fn secrets_are_rotated_without_a_gap() {
     let mut settings = everybody();
