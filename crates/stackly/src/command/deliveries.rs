@@ -209,9 +209,11 @@ async fn replay(options: &Replay, desk: &Desk, terminal: &mut Terminal<'_>) -> R
         let (deliveries, by) = (some.to_vec(), by.clone());
         let order = ReplayDeliveries { deliveries, dry_run: options.dry_run, by };
         let answer = desk.order(&order).await;
-        // Of a dry run nothing came that would come again.
-        let done = if options.dry_run { 0 } else { told.len() };
-        let mut answer = answer.map_err(|failure| stopped(failure, done, some))?;
+        let mut answer = answer.map_err(|failure| match options.dry_run {
+            // Nothing came of it that would come again.
+            true => failure,
+            false => stopped(failure, told.len(), some),
+        })?;
         if let Value::Array(some) = answer["deliveries"].take() {
             told.extend(some);
         }
@@ -256,6 +258,37 @@ fn stopped(failure: Failure, done: usize, next: &[Uuid]) -> Failure {
                 failure.text()
             ),
         },
+        // It was on its way, and perhaps it was the answer that was lost.
+        (0, Some(first)) if matches!(failure, Failure::Unavailable { source: Some(_), .. }) => {
+            Failure::Problem {
+                code: failure.code().to_owned(),
+                message: format!(
+                    "of {}, from {first} on, either all were read again or none: {}; if \
+                     `stackly why {first}` tells of no event that came of it, say it again",
+                    next.len(),
+                    failure.text()
+                ),
+            }
+        }
         _ => failure,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_answer_to_the_first_part_was_lost_it_is_said_that_it_may_have_been_read() {
+        let next = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        let source = Some(anyhow::anyhow!("no answer in time"));
+        let lost = Failure::Unavailable { message: "ingest does not answer".to_owned(), source };
+        let told = stopped(lost, 0, &next);
+        assert_eq!((told.status(), told.code()), (1, "unavailable"), "nobody is to try again");
+        let text = told.text();
+        let says = format!("of 2, from {} on, either all were read again or none", next[0]);
+        assert!(text.contains(&says) && text.contains("no answer in time"), "{text}");
+        let refused = stopped(Failure::unavailable("ingest is not running"), 0, &next);
+        assert_eq!((refused.status(), refused.text().as_str()), (5, "ingest is not running"));
     }
 }
