@@ -267,7 +267,7 @@ impl Heads {
         if now < first + GRACE {
             return Ok(false);
         }
-        let written = heads::written(&finder.pool, tracked.place(finder)).await;
+        let written = heads::written(&finder.pool, tracked.place(finder), now).await;
         let written = written.map_err(|error| Trouble::Failed(error.into()))?;
         let repository = written.unwrap_or_else(|| tracked.repository.clone());
         let as_told = Tracked { repository, branch: tracked.branch.clone() };

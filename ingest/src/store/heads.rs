@@ -1,6 +1,6 @@
 //! Where tracked branches were when they were looked at last.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgPool, Row};
 
 use super::read::first_id;
@@ -34,18 +34,25 @@ pub(crate) async fn seen(pool: &PgPool, place: Place<'_>) -> Result<Option<Seen>
     row.map(|row| Ok(Seen { head: row.try_get("head")?, at: row.try_get("seen_at")? })).transpose()
 }
 
-/// The repository as what was delivered of it last writes it: configuration may write it in another case,
-/// and events of one repository must not differ in that. Nothing if nothing was.
+/// Among deliveries of so long the last one of a repository is looked for: of one that no host tells of,
+/// all that are kept would be read in vain.
+const WRITTEN_WITHIN: TimeDelta = TimeDelta::days(30);
+
+/// The repository as what was delivered of it of late writes it: configuration may write it in another
+/// case, and events of one repository must not differ in that. Nothing if nothing was.
 pub(crate) async fn written(
     pool: &PgPool,
     Place { source, repository, .. }: Place<'_>,
+    now: DateTime<Utc>,
 ) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar(
         "select repository from deliveries
-         where source = $1 and lower(repository) = lower($2) order by id desc limit 1",
+         where source = $1 and lower(repository) = lower($2) and id >= $3
+         order by id desc limit 1",
     )
     .bind(source)
     .bind(repository)
+    .bind(first_id(now - WRITTEN_WITHIN))
     .fetch_optional(pool)
     .await
 }

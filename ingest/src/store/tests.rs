@@ -542,3 +542,14 @@ async fn a_sender_s_id_is_looked_for_by_an_index_whatever_became_of_the_delivery
     let meant = read::meant(&house.pool, "d-10", &["gitlab", "github"]).await.unwrap();
     assert_eq!((meant.len(), meant[0].verdict.as_str()), (1, "kept"));
 }
+
+#[tokio::test]
+async fn how_a_repository_is_written_is_looked_for_among_what_came_of_late() {
+    let house = House::open().await;
+    house.send(github("push", "d-1", PUSH)).await;
+    let place = heads::Place { source: "github", repository: "Acme/Infra", branch: "main" };
+    let written = async |now| heads::written(&house.pool, place, now).await.unwrap();
+    let now = Utc::now();
+    assert_eq!(written(now).await.as_deref(), Some("acme/infra"));
+    assert_eq!(written(now + chrono::TimeDelta::days(31)).await, None);
+}
