@@ -101,11 +101,10 @@ impl Carrier {
 
     /// Carries out an order that is committed. Who does not wait for what comes of it is told at
     /// the address the order names.
-    pub(crate) fn carry(&self, id: Uuid, order: Order) -> oneshot::Receiver<Outcome> {
+    pub(crate) fn carry(&self, open: Open) -> oneshot::Receiver<Outcome> {
         let (told, outcome) = oneshot::channel();
         let carriage = self.0.clone();
         self.0.tasks.spawn(async move {
-            let open = Open { id, order, ordered_at: Utc::now() };
             let Some(outcome) = carriage.carry(&open).await else { return };
             if let Err(outcome) = told.send(outcome) {
                 carriage.tell(&open.order, &outcome).await;
@@ -116,7 +115,7 @@ impl Carrier {
 
     /// Carries out what somebody waits for who will say it again if it cannot be done now.
     pub(crate) async fn say(&self, id: Uuid, order: Order) -> Result<Outcome, bus::BusError> {
-        self.0.follow(&Open { id, order, ordered_at: Utc::now() }).await
+        self.0.follow(&Open::new(id, order, Utc::now())).await
     }
 
     /// Carries out what nobody is at.
@@ -179,7 +178,7 @@ impl Carriage {
         // told of those all the same.
         let meant = self.meant(open).await?;
         // Gates of the commit that are asked from now on find it.
-        if let Some(review) = order::about_commit(&open.order)
+        if let Some(review) = order::about_commit(&open.order, open.said_at())
             && let Err(problem) = self.bus.command(open.id, &review).await?
         {
             return Ok(problem.into());
@@ -198,6 +197,7 @@ impl Carriage {
                 groups: order.groups.clone(),
                 note: order.note.clone(),
                 withdraw: word == Word::Withdraw,
+                said_at: Some(open.said_at()),
             };
             outcomes.push(match self.bus.command(open.id, &review).await? {
                 Ok(shown) => reviewed(word, &order.by, &shown),

@@ -29,12 +29,11 @@ use crate::{
     delivery::Reply,
     door::{self, Door},
     intake::{Full, Intake, Kept},
-    order::Order,
     peer::{Peer, Proxies},
     rate::{Accounts, Addresses, Guesses},
     record::{self, Arrival, Proof},
     source::Kind,
-    store::Delivery,
+    store::{Delivery, orders::Open},
     upkeep::Noted,
 };
 
@@ -250,7 +249,10 @@ impl Entry {
         let kept = self.keep(delivery, reservation).await;
         let (kept, renamed) = kept.map_err(|Full| Answer::overloaded())?;
         let answer = Answer { event: renamed.or(answer.event), ..answer };
-        let order = order.map(|(id, order)| (renamed.map_or(id, record::order_id), order));
+        let order = order.map(|(id, order)| {
+            let id = renamed.map_or(id, record::order_id);
+            Open::new(id, order, received_at)
+        });
         match kept {
             Kept::Now => Ok(self.carried(answer.about(id), order).await),
             // Unreadable it stays, however often it comes.
@@ -278,9 +280,9 @@ impl Entry {
     }
 
     /// Has an order carried out that is committed now; whoever waits is told what came of it.
-    async fn carried(&self, answer: Answer, order: Option<(Uuid, Order)>) -> Answer {
-        let (Some(carrier), Some((id, order))) = (&self.carrier, order) else { return answer };
-        let done = carrier.carry(id, order);
+    async fn carried(&self, answer: Answer, order: Option<Open>) -> Answer {
+        let (Some(carrier), Some(order)) = (&self.carrier, order) else { return answer };
+        let done = carrier.carry(order);
         if answer.reply != Reply::ToPerson {
             return answer;
         }

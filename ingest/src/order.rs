@@ -253,7 +253,7 @@ pub(crate) fn reviewed(order: &Order, said_at: DateTime<Utc>, open: &[GateSeen])
 }
 
 /// What a review of the host says about its commit, whatever gates there are.
-pub(crate) fn about_commit(order: &Order) -> Option<ReviewCommit> {
+pub(crate) fn about_commit(order: &Order, said_at: DateTime<Utc>) -> Option<ReviewCommit> {
     let Target::PullRequest { repository, number, commit: Some(commit), .. } = &order.target else {
         return None;
     };
@@ -266,6 +266,7 @@ pub(crate) fn about_commit(order: &Order) -> Option<ReviewCommit> {
         withdraw: word == Word::Withdraw,
         by: order.by.clone(),
         note: order.note.clone(),
+        said_at: Some(said_at),
     })
 }
 

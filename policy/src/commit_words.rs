@@ -85,7 +85,7 @@ impl CommitWords {
         for word in news {
             let words = all.entry(beginning(&word.commit).to_owned()).or_default();
             words.push(word);
-            words.sort_by_key(|word| (word.review.at, word.review.id));
+            words.sort_by_key(|word| (word.review.at, word.kept_at, word.review.id));
         }
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(all);
         commits.sort_unstable();

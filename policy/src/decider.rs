@@ -25,7 +25,7 @@ use crate::{
     metrics::Trials,
     model::PolicySet,
     news::Rounds,
-    review::{Review, Word},
+    review::{Review, ReviewRefused, Word},
     store::{self as tables, ChainGlass},
 };
 
@@ -324,7 +324,14 @@ fn reviewed(
         return kept.gate.reconsider(set, now);
     }
     let before = kept.gate.reviews.len();
-    let changed = kept.gate.review(set, review.clone(), now).unwrap_or(false);
+    let changed = match kept.gate.review(set, review.clone(), now) {
+        // What it takes back may be on its way still, and must not count when it comes.
+        Err(ReviewRefused::NothingSaid { .. }) => {
+            kept.gate.reviews.push(review.clone());
+            false
+        }
+        taken => taken.unwrap_or(false),
+    };
     if kept.gate.reviews.len() > before
         && let Some(told) = kept.gate.overridden(set, review)
     {

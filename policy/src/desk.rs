@@ -27,7 +27,7 @@ use crate::{
     model::{Cost, Policy},
     news::News,
     page::{self, Block, Gates, InForce},
-    review::{Review, Word},
+    review::{Review, ReviewRefused, Word},
     store::{self as tables, Begins, Filter},
 };
 use shown::{shown, with_durations};
@@ -72,8 +72,9 @@ impl Desk {
         let word = if command.withdraw { Word::Withdraw } else { Word::of(command.approve) };
         let before = self.gate(command.gate).await?;
         let chain = before.gate.request.chain;
-        let answer =
-            self.say(before, id, (command.by, command.groups), (word, command.note)).await?;
+        let by = (command.by, command.groups);
+        let at = Review::counts_from(command.said_at, Utc::now());
+        let answer = self.say(before, id, by, (word, command.note, at)).await?;
         if word == Word::Withdraw {
             // It may have been a broken glass.
             self.tell_chain(chain).await.map_err(|error| unavailable(&error))?;
@@ -92,11 +93,12 @@ impl Desk {
             .seconds
             .and_then(|seconds| i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds));
         let set = self.library.current();
-        let until = before.gate.glass_until(&set, &command.by, wanted, Utc::now());
+        let now = Utc::now();
+        let until = before.gate.glass_until(&set, &command.by, wanted, now);
         let word = Word::Override { until, whole_chain: command.chain };
         let chain = before.gate.request.chain;
         let by = (command.by, Vec::new());
-        let answer = self.say(before, id, by, (word, Some(command.reason))).await?;
+        let answer = self.say(before, id, by, (word, Some(command.reason), now)).await?;
         if command.chain {
             self.tell_chain(chain).await.map_err(|error| unavailable(&error))?;
         }
@@ -121,7 +123,7 @@ impl Desk {
         before: StoredGate,
         id: Uuid,
         (by, groups): (String, Vec<String>),
-        (word, note): (Word, Option<String>),
+        (word, note, at): (Word, Option<String>, DateTime<Utc>),
     ) -> Result<Value, Problem> {
         let gate = before.gate.request.gate;
         let review = Review {
@@ -130,12 +132,15 @@ impl Desk {
             groups,
             word,
             note: note.filter(|note| !note.trim().is_empty()),
-            at: Utc::now(),
+            at,
         };
         let happening = Happening::Reviewed(Reviewed { gate, review: review.clone() });
         self.submit(review.id, ReviewGate::TYPE, before, happening).await?;
         let after = self.gate(gate).await?.gate;
         let set = self.library.current();
+        if after.took_nothing_back(&set.people, review.id) {
+            return Err(ReviewRefused::NothingSaid { by: review.by, gate }.into());
+        }
         if after.reviews.iter().any(|taken| taken.id == review.id) {
             return Ok(plain(&shown(&after, &set)));
         }

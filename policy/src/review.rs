@@ -26,8 +26,20 @@ pub struct Review {
     /// Why, in their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// When it was taken down.
+    /// When they said so, as far as that is known; otherwise when it was taken down.
     pub at: DateTime<Utc>,
+}
+
+impl Review {
+    /// From when a word counts: a host whose clock is ahead makes it no later than it is.
+    pub fn counts_from(said_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> DateTime<Utc> {
+        said_at.map_or(now, |at| at.min(now))
+    }
+
+    /// Breaking the glass is another matter than what is said about the gate.
+    pub(crate) const fn is_vote(&self) -> bool {
+        !matches!(self.word, Word::Override { .. })
+    }
 }
 
 /// What a person says.
@@ -59,8 +71,7 @@ impl Word {
 /// What each person said last, in the order in which they said it; what was taken back is left
 /// out, and breaking the glass is another matter.
 pub fn newest<'a>(people: &People, reviews: &'a [Review]) -> Vec<&'a Review> {
-    let spoken: Vec<&Review> =
-        reviews.iter().filter(|review| !matches!(review.word, Word::Override { .. })).collect();
+    let spoken: Vec<&Review> = reviews.iter().filter(|review| review.is_vote()).collect();
     let is_newest = |(index, review): &(usize, &&Review)| {
         let later = &spoken[index + 1..];
         !later.iter().any(|other| people.same(&other.by, &review.by))
@@ -184,6 +195,14 @@ pub enum ReviewRefused {
         /// The gate.
         gate: GateId,
     },
+    /// It comes late, and they said something else meanwhile.
+    #[error("{by} has said something else about {gate} since, and that counts")]
+    SaidSince {
+        /// Who.
+        by: String,
+        /// The gate.
+        gate: GateId,
+    },
     /// This person may not break the glass.
     #[error("no `break_glass` block lets {by} pass over what holds {gate}")]
     NotTrusted {
@@ -213,6 +232,7 @@ impl ReviewRefused {
             Self::MayNotReject { .. } => "rejection_refused",
             Self::Nameless => "reviewer_missing",
             Self::NothingSaid { .. } => "nothing_said",
+            Self::SaidSince { .. } => "said_since",
             Self::NotTrusted { .. } => "override_refused",
             Self::Reasonless => "reason_missing",
             Self::Noteless => "note_missing",
@@ -222,9 +242,10 @@ impl ReviewRefused {
     const fn kind(&self) -> ProblemKind {
         match self {
             Self::Nameless | Self::Reasonless | Self::Noteless => ProblemKind::Malformed,
-            Self::Decided { .. } | Self::NotAsked { .. } | Self::NothingSaid { .. } => {
-                ProblemKind::Conflict
-            }
+            Self::Decided { .. }
+            | Self::NotAsked { .. }
+            | Self::NothingSaid { .. }
+            | Self::SaidSince { .. } => ProblemKind::Conflict,
             Self::SelfApproval { .. }
             | Self::NotAllowed { .. }
             | Self::Unknown { .. }

@@ -18,6 +18,7 @@ use crate::fixtures::{prod, request};
 
 mod ended;
 mod git;
+mod late;
 mod line;
 mod reviews;
 mod turns;

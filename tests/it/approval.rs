@@ -32,8 +32,15 @@ async fn guarded() -> Pipeline {
 /// What `stackly approve` and `stackly reject` send.
 async fn review(user: &User, gate: GateId, approve: bool, by: &str) -> Result<Value, Problem> {
     let note = Some("looked".to_owned());
-    let review =
-        ReviewGate { gate, approve, by: by.to_owned(), groups: Vec::new(), note, withdraw: false };
+    let review = ReviewGate {
+        gate,
+        approve,
+        by: by.to_owned(),
+        groups: Vec::new(),
+        note,
+        withdraw: false,
+        said_at: None,
+    };
     let subject = subject::command(ReviewGate::TYPE);
     user.bus.request(&subject, &json!(review)).await.unwrap()
 }

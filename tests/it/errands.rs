@@ -110,7 +110,8 @@ impl Shop {
         let gate = step.unwrap().gate.unwrap();
         let by = "bob".to_owned();
         let (note, groups) = (None, Vec::new());
-        let review = ReviewGate { gate, approve: true, by, note, withdraw: false, groups };
+        let review =
+            ReviewGate { gate, approve: true, by, note, withdraw: false, said_at: None, groups };
         self.order(&review).await.unwrap();
     }
 

@@ -45,7 +45,8 @@ async fn held(pipeline: &Pipeline, commit: &str, stack: &str) -> GateId {
 
 async fn approve(pipeline: &Pipeline, gate: GateId) {
     let (by, note, groups) = ("bob".to_owned(), None, Vec::new());
-    let review = ReviewGate { gate, approve: true, by, groups, note, withdraw: false };
+    let review =
+        ReviewGate { gate, approve: true, by, groups, note, withdraw: false, said_at: None };
     let subject = subject::command(ReviewGate::TYPE);
     pipeline.bus.request(&subject, &json!(review)).await.unwrap().unwrap();
 }

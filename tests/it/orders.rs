@@ -63,6 +63,7 @@ async fn approve(pipeline: &Pipeline, page: &ChainPage) {
         groups: Vec::new(),
         note: None,
         withdraw: false,
+        said_at: None,
     };
     let subject = subject::command(contracts::gate::ReviewGate::TYPE);
     pipeline.bus.request(&subject, &json!(review)).await.unwrap().unwrap();

@@ -55,8 +55,15 @@ async fn whole(listener: &mut Listener) -> GateRequested {
 
 async fn approve(pipeline: &Pipeline, gate: GateId) {
     let by = "bob".to_owned();
-    let review =
-        ReviewGate { gate, approve: true, by, groups: Vec::new(), note: None, withdraw: false };
+    let review = ReviewGate {
+        gate,
+        approve: true,
+        by,
+        groups: Vec::new(),
+        note: None,
+        withdraw: false,
+        said_at: None,
+    };
     let (subject, review) = (subject::command(ReviewGate::TYPE), json!(review));
     // The step says why it asks before the policies know that it does.
     let review = || async { pipeline.bus.request(&subject, &review).await.unwrap() };

@@ -31,8 +31,15 @@ group "bosses" { members = ["vera"] }
 
 async fn approve(pipeline: &Pipeline, gate: GateId, by: &str) -> Result<Value, Problem> {
     let by = by.to_owned();
-    let review =
-        ReviewGate { gate, approve: true, by, groups: Vec::new(), note: None, withdraw: false };
+    let review = ReviewGate {
+        gate,
+        approve: true,
+        by,
+        groups: Vec::new(),
+        note: None,
+        withdraw: false,
+        said_at: None,
+    };
     let subject = subject::command(ReviewGate::TYPE);
     pipeline.bus.request(&subject, &json!(review)).await.unwrap()
 }

@@ -226,6 +226,10 @@ pub struct ReviewGate {
     /// Takes back what they said before; `approve` then counts for nothing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdraw: bool,
+    /// When they said so, where it may arrive later: it counts from then, and not at all if they said
+    /// something else since. Absent: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_at: Option<DateTime<Utc>>,
 }
 
 impl Message for ReviewGate {

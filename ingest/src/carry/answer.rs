@@ -10,8 +10,8 @@ use crate::{record, store::orders::Open};
 /// That an order was followed.
 const DONE: [&str; 6] = ["approved", "rejected", "retried", "resumed", "canceled", "taken_back"];
 /// What whoever reviewed a pull request at its host need not be told: nothing of it concerned us.
-const OF_NO_CONCERN: [&str; 5] =
-    ["kept", "nothing_open", "nothing_said", "approval_not_asked", "gate_decided"];
+const OF_NO_CONCERN: [&str; 6] =
+    ["kept", "nothing_open", "nothing_said", "said_since", "approval_not_asked", "gate_decided"];
 
 /// Whether something came of it.
 fn is_done(outcome: &Outcome) -> bool {
@@ -74,7 +74,7 @@ mod tests {
             spoken_at: None,
             is_review,
         };
-        Open { id: Uuid::from_u128(1), order, ordered_at: Utc::now() }
+        Open::new(Uuid::from_u128(1), order, Utc::now())
     }
 
     fn outcome(code: &str, message: &str) -> Outcome {

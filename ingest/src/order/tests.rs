@@ -96,10 +96,9 @@ fn a_word_that_came_late_was_said_when_its_host_says_and_never_after_it_came() {
     use crate::store::orders::Open;
     let came = Utc::now();
     let hour = chrono::TimeDelta::hours(1);
-    let open = |spoken_at| Open {
-        id: uuid::Uuid::nil(),
-        order: Order { spoken_at, ..order(true, at(42, None)) },
-        ordered_at: came,
+    let open = |spoken_at| {
+        let order = Order { spoken_at, ..order(true, at(42, None)) };
+        Open::new(uuid::Uuid::nil(), order, came)
     };
     assert_eq!(open(Some(came - hour)).said_at(), came - hour);
     assert_eq!(open(Some(came + hour)).said_at(), came);
@@ -113,6 +112,7 @@ fn a_word_that_came_late_was_said_when_its_host_says_and_never_after_it_came() {
 
 #[test]
 fn a_review_of_the_host_is_a_word_about_its_commit_and_what_is_said_of_a_gate_is_none() {
+    let now = Utc::now();
     let target = at(42, None).of_commit(CommitSha::from(COMMIT));
     let review = |act| Order { act, is_review: true, ..order(true, target.clone()) };
     for (act, said) in [
@@ -120,14 +120,16 @@ fn a_review_of_the_host_is_a_word_about_its_commit_and_what_is_said_of_a_gate_is
         (Act::Review(Word::Reject), (false, false)),
         (Act::Review(Word::Withdraw), (false, true)),
     ] {
-        let word = about_commit(&review(act)).unwrap();
+        let word = about_commit(&review(act), now).unwrap();
+        assert_eq!(word.said_at, Some(now));
         assert_eq!((word.approve, word.withdraw), said, "{act:?}");
         assert_eq!((word.commit.as_str(), word.pull_request), (COMMIT, 42));
     }
-    assert_eq!(about_commit(&review(Act::Chain(ChainOrder::Retry))), None);
-    assert_eq!(about_commit(&order(true, target.clone())), None, "a comment means what is open");
+    assert_eq!(about_commit(&review(Act::Chain(ChainOrder::Retry)), now), None);
+    let comment = order(true, target.clone());
+    assert_eq!(about_commit(&comment, now), None, "a comment means what is open");
     let headless = Order { is_review: true, ..order(true, at(42, None)) };
-    assert_eq!(about_commit(&headless), None);
+    assert_eq!(about_commit(&headless, now), None);
 }
 
 #[test]

@@ -21,6 +21,10 @@ pub(crate) struct Open {
 }
 
 impl Open {
+    pub(crate) fn new(id: Uuid, order: Order, ordered_at: DateTime<Utc>) -> Self {
+        Self { id, order, ordered_at }
+    }
+
     /// When it was said: what has changed since then, its author has not seen. A host whose clock is
     /// ahead makes nothing later than when it came.
     pub(crate) fn said_at(&self) -> DateTime<Utc> {

@@ -88,6 +88,10 @@ async fn a_slash_command_is_a_review_and_its_author_is_told_what_came_of_it() {
     let review = reviews.recv().await.unwrap();
     assert_eq!((&review["by"], &review["approve"]), (&json!("grace"), &json!(true)));
     assert_eq!((&review["note"], &review["gate"]), (&json!("looks right"), &json!(gate)));
+    let listed: Vec<Listed> = ingest.ask("deliveries", json!({ "source": "slack" })).await;
+    let said_at = review["said_at"].as_str().unwrap().parse::<chrono::DateTime<_>>().unwrap();
+    let came = said_at - listed[0].received_at;
+    assert_eq!(came.num_milliseconds(), 0, "it counts from when it came");
 
     // The same press delivered again is the same delivery: no second review.
     let (status, _) = ingest.slash("U1", &format!("approve {gate} looks right"), "1").await;

@@ -37,7 +37,7 @@ impl Desk {
     /// counts is judged with each gate.
     pub(crate) async fn review_commit(&self, body: Value) -> Result<Value, Problem> {
         let Command { id, command } = read::<Command<ReviewCommit>>(body)?;
-        let ReviewCommit { repository, pull_request, commit, approve, withdraw, by, note } =
+        let ReviewCommit { repository, pull_request, commit, approve, withdraw, by, note, said_at } =
             command;
         let by = by.trim().to_owned();
         if by.is_empty() {
@@ -50,7 +50,7 @@ impl Desk {
             groups: Vec::new(),
             word: if withdraw { Word::Withdraw } else { Word::of(approve) },
             note: note.filter(|note| !note.trim().is_empty()),
-            at: now,
+            at: Review::counts_from(said_at, now),
         };
         let word = CommitWord { repository, pull_request, commit, review, kept_at: now };
         tables::keep_word(&self.pool, &word).await.map_err(|error| unavailable(&error))?;

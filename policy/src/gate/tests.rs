@@ -1,5 +1,6 @@
 use chrono::TimeDelta;
 use contracts::{RunId, chain::ChainKind, run::Delta};
+use uuid::Uuid;
 
 use super::*;
 use crate::{
@@ -107,6 +108,25 @@ fn the_same_review_sent_twice_counts_once() {
     let again = gate.review(&set, review(2, "Alice", true), noon());
     assert_eq!(again, Ok(true), "the name is shown as written last");
     assert!(gate.reasons[1].text.contains("1 given (Alice)"), "{:?}", gate.reasons);
+}
+
+#[test]
+fn what_was_said_before_and_comes_later_does_not_count_any_more() {
+    let (set, mut gate) = gate(GUARDED);
+    let said = |number: u128, word: Word, minutes: i64| {
+        let at = noon() + TimeDelta::minutes(minutes);
+        Review { word, at, ..review(number, "alice", true) }
+    };
+    gate.review(&set, said(1, Word::Approve, 2), noon()).unwrap();
+    let late = "said_since: alice has said something else about gate_";
+    for word in [Word::Approve, Word::Reject, Word::Withdraw] {
+        let told = refused(&mut gate, &set, said(2, word, 1));
+        assert!(told.starts_with(late), "{told}");
+    }
+    let other = Review { at: noon(), ..review(3, "bob", true) };
+    gate.review(&set, other, noon()).unwrap();
+    assert!(gate.review(&set, said(4, Word::Withdraw, 2), noon()).is_ok(), "at the same time");
+    assert!(!gate.took_nothing_back(&set.people, Uuid::from_u128(4)));
 }
 
 #[test]
@@ -276,8 +296,11 @@ fn who_broke_the_glass_takes_it_back_before_it_is_used() {
     let back = |number: u128, by: &str| Review { word: Word::Withdraw, ..review(number, by, true) };
     assert_eq!(gate.review(&set, broken(1, "olga"), noon()), Ok(true));
     assert!(!gate.mend(&set.people, &back(2, "otto")), "it is not his");
+    let late = Review { at: noon() - TimeDelta::minutes(1), ..back(5, "olga") };
+    assert!(!gate.mend(&set.people, &late), "she had not broken it when she said that");
     assert!(gate.mend(&set.people, &back(3, "Olga")));
     assert!(!gate.mend(&set.people, &back(3, "Olga")), "sent again, it is the same");
+    assert!(!gate.took_nothing_back(&set.people, Uuid::from_u128(3)));
     assert!(gate.reconsider(&set, noon()));
     gate.review(&set, broken(4, "otto"), noon()).unwrap();
     assert!(matches!(gate.outcome, Outcome::HoldUntil { .. }), "one is not enough");

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{Code, gate::Outcome};
+use uuid::Uuid;
 
 use super::Gate;
 use crate::{
@@ -21,6 +22,9 @@ impl Gate {
         }
         if self.is_over() {
             return Err(ReviewRefused::Decided { gate, decision: self.sentence() });
+        }
+        if self.heard_since(&set.people, review) {
+            return Err(ReviewRefused::SaidSince { by, gate });
         }
         match review.word {
             Word::Override { .. } if review.note.is_none() => Err(ReviewRefused::Reasonless),
@@ -53,6 +57,31 @@ impl Gate {
         is_heard
     }
 
+    /// Whether the same person said something else later that came sooner.
+    fn heard_since(&self, people: &People, review: &Review) -> bool {
+        let is_later = |other: &Review| {
+            other.is_vote() && other.at > review.at && people.same(&other.by, &review.by)
+        };
+        review.is_vote() && self.reviews.iter().any(is_later)
+    }
+
+    /// Whether this word, which is taken down, took nothing back.
+    pub fn took_nothing_back(&self, people: &People, id: Uuid) -> bool {
+        let Some(index) = self.reviews.iter().position(|review| review.id == id) else {
+            return false;
+        };
+        let (before, review) = (&self.reviews[..index], &self.reviews[index]);
+        let is_own = |other: &Review| people.same(&other.by, &review.by);
+        let broken_until = |other: &Review| match other.word {
+            Word::Override { until, .. } => Some(until),
+            _ => None,
+        };
+        let is_mended = |other: &Review| broken_until(other) == Some(review.at);
+        review.word == Word::Withdraw
+            && !newest(people, before).into_iter().any(is_own)
+            && !before.iter().any(|other| is_own(other) && is_mended(other))
+    }
+
     /// Takes back what somebody broke: what it was not used for yet is not passed over any more. Returns
     /// whether there was anything. Of a gate that is decided, what holds for its chain is left.
     pub fn mend(&mut self, people: &People, review: &Review) -> bool {
@@ -61,6 +90,7 @@ impl Gate {
         let own = self.reviews.iter_mut().filter(|other| people.same(&other.by, &review.by));
         for other in own.filter(|_| review.word == Word::Withdraw && !is_known) {
             if let Word::Override { until, whole_chain } = &mut other.word
+                && other.at <= review.at
                 && *until > review.at
                 && (*whole_chain || !is_over)
             {

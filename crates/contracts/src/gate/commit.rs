@@ -1,5 +1,6 @@
 //! What is said about a commit, whatever gates there are.
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,10 @@ pub struct ReviewCommit {
     /// Why, in their words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// When they said so, where it may arrive later: it counts from then, and not at all if they said
+    /// something else since. Absent: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said_at: Option<DateTime<Utc>>,
 }
 
 impl Message for ReviewCommit {

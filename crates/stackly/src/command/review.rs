@@ -56,7 +56,15 @@ pub(super) async fn run(
     let gate = gate(desk, options.id.trim(), word).await?;
     let note = options.note.clone();
     let (approve, withdraw) = (word == Word::Approve, word == Word::Withdraw);
-    let review = ReviewGate { gate, approve, by: by.clone(), groups: Vec::new(), note, withdraw };
+    let review = ReviewGate {
+        gate,
+        approve,
+        by: by.clone(),
+        groups: Vec::new(),
+        note,
+        withdraw,
+        said_at: None,
+    };
     let answer = desk.order(&review).await?;
     let gate: GatePage = read("policy", answer.clone())?;
     let said = match word {

@@ -75,6 +75,7 @@ impl Sample for ReviewGate {
             groups: Vec::new(),
             note: Some(note),
             withdraw: false,
+            said_at: None,
         }
     }
 }
@@ -89,6 +90,7 @@ impl Sample for ReviewCommit {
             withdraw: false,
             by: "grace".to_owned(),
             note: Some("a review at the pull request".to_owned()),
+            said_at: None,
         }
     }
 }
