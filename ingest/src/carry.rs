@@ -176,12 +176,20 @@ impl Carriage {
     async fn review(&self, open: &Open, word: Word) -> Result<Outcome, bus::BusError> {
         // Before the word about the commit is heard: it may open them at once, and whoever said it is
         // told of those all the same.
-        let meant = self.meant(open).await?;
+        let meant = match &open.gates {
+            Some(gates) => Ok(gates.clone()),
+            None => self.meant(open).await?,
+        };
         // Gates of the commit that are asked from now on find it.
-        if let Some(review) = order::about_commit(&open.order, open.said_at())
-            && let Err(problem) = self.bus.command(open.id, &review).await?
-        {
-            return Ok(problem.into());
+        if let Some(review) = order::about_commit(&open.order, open.said_at()) {
+            if let (Ok(gates), None) = (&meant, &open.gates)
+                && let Err(error) = orders::meant(&self.pool, open.id, gates).await
+            {
+                warn!(%error, order = %open.id, "its gates are not noted, but looked for again");
+            }
+            if let Err(problem) = self.bus.command(open.id, &review).await? {
+                return Ok(problem.into());
+            }
         }
         let gates = match meant {
             Ok(gates) => gates,

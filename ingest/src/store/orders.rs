@@ -2,6 +2,7 @@
 
 use bus::Answers;
 use chrono::{DateTime, TimeDelta, Utc};
+use contracts::GateId;
 use serde_json::Value;
 use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
@@ -18,11 +19,13 @@ pub(crate) struct Open {
     pub(crate) id: Uuid,
     pub(crate) order: Order,
     pub(crate) ordered_at: DateTime<Utc>,
+    /// The gates it was found to mean, when that was looked for.
+    pub(crate) gates: Option<Vec<GateId>>,
 }
 
 impl Open {
     pub(crate) fn new(id: Uuid, order: Order, ordered_at: DateTime<Utc>) -> Self {
-        Self { id, order, ordered_at }
+        Self { id, order, ordered_at, gates: None }
     }
 
     /// When it was said: what has changed since then, its author has not seen. A host whose clock is
@@ -69,7 +72,7 @@ pub(crate) async fn take(
 ) -> Result<Vec<Open>, sqlx::Error> {
     let mut transaction = pool.begin().await?;
     let rows = sqlx::query(
-        "select id, body, ordered_at from orders where done_at is null and next_at <= $1
+        "select id, body, ordered_at, gates from orders where done_at is null and next_at <= $1
          order by next_at limit $2 for update skip locked",
     )
     .bind(now)
@@ -80,7 +83,10 @@ pub(crate) async fn take(
     for row in &rows {
         let Json(body): Json<Value> = row.try_get("body")?;
         let Ok(order) = serde_json::from_value(body) else { continue };
-        taken.push(Open { id: row.try_get("id")?, order, ordered_at: row.try_get("ordered_at")? });
+        let gates = row.try_get::<Option<Vec<Uuid>>, _>("gates")?;
+        let open = Open::new(row.try_get("id")?, order, row.try_get("ordered_at")?);
+        let gates = gates.map(|gates| gates.into_iter().map(GateId).collect());
+        taken.push(Open { gates, ..open });
     }
     taken.truncate(limit);
     sqlx::query(
@@ -94,6 +100,16 @@ pub(crate) async fn take(
     .await?;
     transaction.commit().await?;
     Ok(taken)
+}
+
+/// Notes which gates an order was found to mean.
+pub(crate) async fn meant(pool: &PgPool, id: Uuid, gates: &[GateId]) -> Result<(), sqlx::Error> {
+    sqlx::query("update orders set gates = $2 where id = $1")
+        .bind(id)
+        .bind(gates.iter().map(|gate| gate.0).collect::<Vec<_>>())
+        .execute(pool)
+        .await?;
+    Ok(())
 }
 
 /// Notes what came of an order, and remembers the event that tells of it: the relay publishes it.

@@ -1,5 +1,10 @@
 //! What people say in one repository, and what it reaches, over the wire.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use bus::Problem;
 use chrono::TimeDelta;
@@ -12,6 +17,7 @@ use secrecy::SecretString;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::*;
+use crate::carry::Carrier;
 
 /// Counts for `acme/sandbox` alone.
 const SANDBOX_SECRET: &str = "of the sandbox";
@@ -242,5 +248,53 @@ async fn a_vote_that_is_given_again_is_carried_out_at_once_like_the_first() {
         assert_eq!((&order["code"], &order["attempts"]), (&json!("kept"), &json!(1)), "{number}");
         assert_eq!(reviews.recv().await.unwrap()["approve"], json!(vote > 0));
     }
+    ingest.stop().await;
+}
+
+#[tokio::test]
+async fn a_review_that_opened_its_gate_and_is_tried_again_is_still_about_that_gate() {
+    let (ingest, house) = (Running::start().await, House::open().await);
+    // The word about the commit opens it.
+    let is_open = Arc::new(AtomicBool::new(false));
+    let opened = is_open.clone();
+    let opens = move |_: &Value| {
+        opened.store(true, Ordering::Relaxed);
+        json!({})
+    };
+    let waits = move |_: &Value| {
+        let held = json!({ "gate": gate(1), "chain": chain(1), "outcome": "hold_for_approvals",
+                           "change": change("acme/infra") });
+        let held: Vec<_> = (!is_open.load(Ordering::Relaxed)).then_some(held).into_iter().collect();
+        json!({ "gates": held, "more": false })
+    };
+    let _words = ingest.stand_in(subject::command(ReviewCommit::TYPE), opens).await;
+    let _gates = ingest.stand_in(subject::question("policy", "gates"), waits).await;
+    let review = json!({
+        "action": "submitted",
+        "review": {
+            "id": 80, "user": { "login": "grace" }, "state": "approved", "author_association": "OWNER",
+            "commit_id": "59b20b8d5c6ff8d09518454d4dd8b7b30f095ab5",
+        },
+        "pull_request": { "number": 42 },
+        "repository": { "full_name": "acme/infra" },
+    });
+    let said = house.send(github("pull_request_review", "d-1", review.to_string())).await;
+    assert_eq!(said.code(), "accepted");
+    let (bus, shutdown) = (ingest.bus.clone(), ingest.shutdown.clone());
+    let carrier = Carrier::new(house.pool.clone(), bus, "https://hooks.slack.com/", shutdown);
+    let carrier = carrier.unwrap();
+    let outcome = async || {
+        let due = "update orders set next_at = now() - interval '1 second'";
+        sqlx::query(due).execute(&house.pool).await.unwrap();
+        carrier.sweep().await.unwrap();
+        let code = sqlx::query_scalar("select code from orders").fetch_one(&house.pool);
+        let code: Option<String> = code.await.unwrap();
+        code
+    };
+    assert_eq!(outcome().await, None, "nobody takes the word about the gate");
+    let passes = |asked: &Value| json!({ "gate": asked["gate"], "outcome": "pass" });
+    let mut reviews = ingest.stand_in(subject::command(ReviewGate::TYPE), passes).await;
+    assert_eq!(outcome().await.as_deref(), Some("approved"));
+    assert_eq!(reviews.recv().await.unwrap()["gate"], json!(gate(1)));
     ingest.stop().await;
 }
