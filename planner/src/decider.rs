@@ -185,6 +185,8 @@ impl Decider for Planner {
                 for waiting in memory.take_waiting() {
                     decision.answers.extend(self.told(memory, waiting, None, now));
                 }
+                let is_away = self.shelf.is_away(&memory.repository);
+                memory.read_in_time(is_away, now);
             }
             Input::Adopted(adopted) => {
                 let State { stack, code, reason, .. } = adopted.state.clone();

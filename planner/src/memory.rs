@@ -36,6 +36,8 @@ const LOOKS_MAX: u32 = 5;
 /// When a change that has to wait is looked at again, at the earliest and at the latest.
 const PAUSE_MIN: TimeDelta = TimeDelta::milliseconds(500);
 const PAUSE_MAX: TimeDelta = TimeDelta::seconds(30);
+/// When what the mirror did not show is looked at again, if nothing else is read before.
+const UNREAD_PAUSE: TimeDelta = TimeDelta::seconds(60);
 
 /// The state kept per repository.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -62,6 +64,9 @@ pub struct Memory {
     /// When those that wait are looked at again.
     #[serde(default)]
     wake_at: Option<DateTime<Utc>>,
+    /// When those that the mirror could not show are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unread_at: Option<DateTime<Utc>>,
     /// What waits for its turn at the mirror, and what is looked at there just now.
     #[serde(default)]
     pub(crate) turns: Turns,
@@ -288,8 +293,9 @@ impl Memory {
         self.waiting.push(waiting);
     }
 
-    /// Keeps a change that the mirror did not show, until it can be read.
-    pub fn keep_unread(&mut self, waiting: Waiting) {
+    /// Keeps a change that the mirror did not show, until it can be read. The time set here is for
+    /// a commit that the host has late, where nothing else is pushed.
+    pub fn keep_unread(&mut self, waiting: Waiting, now: DateTime<Utc>) {
         let (kind, change) = (waiting.wish.kind(), waiting.wish.change());
         let proposal = change.pull_request.and_then(|number| self.proposal(number));
         // What was pushed over is nothing that anybody waits for, and may be nowhere any more.
@@ -302,10 +308,25 @@ impl Memory {
         while self.unread.len() > UNREAD_MAX {
             self.unread.pop_front();
         }
+        self.unread_at = Some(now + UNREAD_PAUSE);
+    }
+
+    /// Has what the mirror did not show looked at again, if it is time. While the mirror is away,
+    /// it is not: each look counts, and those who ask whether it is back have it looked at then.
+    pub fn read_in_time(&mut self, is_away: bool, now: DateTime<Utc>) {
+        if self.unread_at.is_none_or(|at| now < at) {
+            return;
+        }
+        if is_away && !self.unread.is_empty() {
+            self.unread_at = Some(now + UNREAD_PAUSE);
+        } else {
+            self.read_anew();
+        }
     }
 
     /// Has what the mirror did not show looked at again.
     pub fn read_anew(&mut self) {
+        self.unread_at = None;
         for waiting in self.unread.drain(..) {
             self.turns.push(Turn::Change(Box::new(waiting)));
         }
@@ -329,7 +350,7 @@ impl Memory {
 
     /// When those that wait want to be looked at again.
     pub fn wake_at(&self) -> Option<DateTime<Utc>> {
-        self.wake_at
+        self.wake_at.into_iter().chain(self.unread_at).min()
     }
 
     /// How recent the account must be for the last of those that wait.

@@ -114,7 +114,7 @@ impl Planner {
         };
         let is_unread = |it: &Reading| it.trouble.is_some() && !it.is_undecidable;
         if reading.is_some_and(is_unread) && came.0.is_none() {
-            memory.keep_unread(seen(waiting, reading));
+            memory.keep_unread(seen(waiting, reading), now);
         }
         answers.push(answer);
         (answers, Some(came))

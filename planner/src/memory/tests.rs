@@ -158,7 +158,7 @@ fn what_was_pushed_over_before_it_could_be_read_is_not_kept_for_later() {
     let unread = |memory: &mut Memory, commit: &str| {
         let change = Change { pull_request: Some(7), ..head(commit, "before") };
         let wish = Wish::Proposed(proposed(change));
-        memory.keep_unread(Waiting { wish, ..waiting(1, 10) });
+        memory.keep_unread(Waiting { wish, ..waiting(1, 10) }, at(10));
         memory.unread.len()
     };
     let mut memory = Memory::default();
@@ -241,4 +241,20 @@ fn the_longer_a_change_has_waited_the_rarer_it_is_looked_at() {
     memory.wait(waiting(1, 100), at(100));
     memory.wait(waiting(2, 50), at(100));
     assert_eq!((memory.wake_at().unwrap() - at(100)).num_milliseconds(), 500, "the sooner counts");
+}
+
+#[test]
+fn what_the_mirror_does_not_show_is_looked_at_again_in_a_minute_unless_it_is_away() {
+    let mut memory = Memory::default();
+    memory.keep_unread(waiting(1, 10), at(10));
+    memory.wait(waiting(2, 10), at(10));
+    let soon = memory.wake_at().unwrap();
+    memory.take_waiting();
+    memory.read_in_time(false, soon);
+    assert_eq!((memory.waiting(), memory.wake_at()), (0, Some(at(70))), "not with what else waits");
+
+    memory.read_in_time(true, at(70));
+    assert_eq!((memory.waiting(), memory.wake_at()), (0, Some(at(130))));
+    memory.read_in_time(false, at(130));
+    assert_eq!((memory.waiting(), memory.wake_at()), (1, None));
 }

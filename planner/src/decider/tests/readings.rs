@@ -1,11 +1,11 @@
 //! What follows from what the mirror shows, or cannot show.
 
 use chrono::DateTime;
-use contracts::{Code, Reason};
+use contracts::{Code, Reason, change::ChangePushed};
 
 use super::{
-    Arc, Change, CommitSha, Decision, Envelope, Input, Memory, Paths, Planner, change, decide,
-    event, knowing, proposal, push_of, stack,
+    Arc, Change, CommitSha, Decider, Decision, Envelope, Input, Memory, Paths, Planner, change,
+    decide, event, knowing, proposal, push_of, stack, wake,
 };
 use crate::mirror::{Call, Reading};
 
@@ -49,6 +49,26 @@ fn what_cannot_be_decided_upon_is_refused_and_the_next_push_goes_on() {
     let second = call(&decision);
     assert_eq!(second.commit, Some("two".into()));
     assert_eq!(second.before.settled, Some("zero".into()), "with what the first one changed");
+}
+
+#[test]
+fn a_commit_that_the_host_has_late_is_looked_at_again_without_another_push() {
+    let (planner, mut memory) = (reading_code(), Memory::default());
+    let push = push_of(1, 10, change("acme/infra", "one"));
+    let paths = Paths::All(vec!["modules/vpc/main.tf".to_owned()]);
+    let Input::Pushed(pushed) = &push.body else { unreachable!() };
+    let pushed = Input::Pushed(ChangePushed { paths, ..pushed.clone() });
+    let first = call(&decide(&planner, &mut memory, &Envelope { body: pushed, ..push }));
+    let why = Reason::new(Code::GitUnavailable, "the origin does not have it");
+    let reading = Arc::new(Reading::failed(first, why));
+
+    let decision = decide(&planner, &mut memory, &event(2, 15, Input::Read(reading)));
+    assert_eq!((codes(&decision), decision.effects.len()), (vec!["nothing_touched".to_owned()], 0));
+
+    let due = planner.wake_at(&memory).expect("nobody else would look at it again");
+    let decision = planner.decide(&mut memory, &wake(75), due).unwrap();
+    assert_eq!(call(&decision).commit, Some("one".into()));
+    assert_eq!(planner.wake_at(&memory), None);
 }
 
 #[test]
