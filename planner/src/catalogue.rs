@@ -45,6 +45,8 @@ pub struct Catalogue {
     blueprints: Vec<Arc<Blueprint>>,
     adoptions: Vec<Adoption>,
     read: Branches,
+    /// The stacks that are registered as loose, whether or not they are known to have code again.
+    loose: BTreeSet<StackId>,
     /// Which blueprint each stack is made from; none is [`blueprint::NO_BLUEPRINT`].
     made_from: Vec<u32>,
     inference: Inference,
@@ -110,6 +112,7 @@ impl Catalogue {
             blueprints,
             adoptions,
             read,
+            loose: BTreeSet::new(),
             made_from,
             inference,
             marks,
@@ -126,6 +129,12 @@ impl Catalogue {
             }
         }
         new
+    }
+
+    /// The same, where these stacks are registered as loose.
+    #[must_use]
+    pub fn with_loose(self, loose: BTreeSet<StackId>) -> Self {
+        Self { loose, ..self }
     }
 
     /// Rises whenever a stack changes; a chain names the version it was planned with.
@@ -179,6 +188,17 @@ impl Catalogue {
     /// The branches whose code was read.
     pub fn read(&self) -> &Branches {
         &self.read
+    }
+
+    /// The stacks that are registered as loose.
+    pub(crate) fn loose(&self) -> &BTreeSet<StackId> {
+        &self.loose
+    }
+
+    /// Those of them whose code is not known to be back.
+    pub(crate) fn without_code(&self) -> impl Iterator<Item = usize> {
+        let there = self.loose.iter().filter_map(|stack| self.position(stack));
+        there.filter(|&position| self.blueprint(position).is_none())
     }
 
     /// How many stacks have code that is known.

@@ -70,6 +70,12 @@ impl Known {
         let graph = Graph::new(&catalogue);
         Self { catalogue, graph }
     }
+
+    /// The same, where these stacks are registered as loose.
+    #[must_use]
+    pub fn with_loose(self, loose: BTreeSet<StackId>) -> Self {
+        Self { catalogue: self.catalogue.with_loose(loose), ..self }
+    }
 }
 
 /// What is known, and how fresh it is.

@@ -30,7 +30,7 @@ use crate::{
     known::{Known, Shelf, Snapshot},
     memory::{self, Before},
     reader::catch_up,
-    register::{self, Found, Registered, Registration, Status},
+    register::{self, Found, Registered, Registration},
     store as tables,
 };
 
@@ -285,7 +285,6 @@ fn reckon(
         }
     };
     let registration = registration.map(Arc::new);
-    let loose = loose(before, &known);
     let own = look.own.zip(own).map(|(paths, by_code)| (paths, ids(&known, branch, by_code)));
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));
@@ -300,7 +299,6 @@ fn reckon(
         registration,
         by_code,
         own,
-        loose,
         circle,
         trouble: None,
         is_undecidable: false,
@@ -317,17 +315,6 @@ fn touched(found: &Found, paths: &Paths, by_code: &BTreeMap<String, Reason>) -> 
             || paths.iter().any(|path| is_within(path, &blueprint.path))
     };
     found.blueprints.iter().filter(is_touched).map(|it| it.path.clone()).collect()
-}
-
-/// The stacks whose code was gone before, and is not back.
-fn loose(before: &Registered, known: &Known) -> Vec<StackId> {
-    let catalogue = &known.catalogue;
-    let has_none = |state: &&register::State| {
-        let position = catalogue.position(&state.stack);
-        position.is_some_and(|position| catalogue.blueprint(position).is_none())
-    };
-    let loose = before.states.iter().filter(|state| state.status == Status::Loose);
-    loose.filter(has_none).map(|state| state.stack.clone()).collect()
 }
 
 /// The stacks that go by these names in the code of a branch.
@@ -376,7 +363,8 @@ fn with_code(
     let is_new = |it: &&Adoption| adopted.iter().any(|new| new.stack == it.stack);
     let adoptions = known.catalogue.adoptions().iter().filter(|it| !is_new(it)).chain(adopted);
     let read = read.clone().with(branch, &found.broken);
-    Arc::new(Known::with_read(version, stacks, blueprints, adoptions.cloned().collect(), read))
+    let new = Known::with_read(version, stacks, blueprints, adoptions.cloned().collect(), read);
+    Arc::new(new.with_loose(known.catalogue.loose().clone()))
 }
 
 #[cfg(test)]

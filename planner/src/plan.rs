@@ -52,7 +52,7 @@ pub struct Request<'a> {
     pub paths: &'a Paths,
     /// Stacks that the change touches in ways only their code knows, and how.
     pub by_code: &'a [(StackId, Reason)],
-    /// Stacks whose code the change takes away, or that had lost it before; they cannot run.
+    /// Stacks whose code the change takes away; they cannot run, nor can those without it before.
     pub gone: &'a [StackId],
     /// What was known before the change was looked at, if that may be something else.
     pub before: Option<&'a Known>,
@@ -237,7 +237,8 @@ fn nothing_touched(watch: &Watch, request: &Request<'_>) -> Reason {
 /// those that go by tags alone, unless it is their tag.
 fn cannot_run(known: &Known, request: &Request<'_>, touched: &BTreeMap<usize, Reason>) -> Bits {
     let mut out = known.catalogue.disabled().clone();
-    for position in request.gone.iter().filter_map(|stack| known.catalogue.position(stack)) {
+    let gone = request.gone.iter().filter_map(|stack| known.catalogue.position(stack));
+    for position in gone.chain(known.catalogue.without_code()) {
         out.insert(position);
     }
     if request.kind == ChainKind::Deploy {

@@ -304,9 +304,11 @@ pub(crate) async fn catch_up(pool: &PgPool, shelf: &Shelf) -> anyhow::Result<Hea
         }
         _ => {
             if let Some(stored) = tables::load(pool).await? {
-                let tables::Stored { version, as_of, stacks, blueprints, adoptions, read } = stored;
+                let tables::Stored { version, as_of, stacks, blueprints, adoptions, read, loose } =
+                    stored;
                 let build = move || {
-                    Arc::new(Known::with_read(version, stacks, blueprints, adoptions, read))
+                    let known = Known::with_read(version, stacks, blueprints, adoptions, read);
+                    Arc::new(known.with_loose(loose))
                 };
                 // For a large account this takes too long for a thread that others wait for.
                 let known = tokio::task::spawn_blocking(build).await?;

@@ -1,8 +1,12 @@
 //! The planner's tables; the only SQL.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use chrono::{DateTime, Utc};
+use contracts::StackId;
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -28,8 +32,8 @@ pub use adoptions::{is_adopted_twice, load_adoptions, save_adopted};
 pub use branches::{branches_in_use, branches_read, commit_read, commits_read, faults};
 pub use files::{cache_file, cached_file};
 pub use register::{
-    branches_of_active, is_not_loose, keep_loose, load_blueprints, mark_rewritten, next_version,
-    save_registration, standings, state_of, states, states_of,
+    branches_of_active, is_not_loose, keep_loose, load_blueprints, load_loose, mark_rewritten,
+    next_version, save_registration, standings, state_of, states, states_of,
 };
 pub use reports::{reports, save_report};
 
@@ -67,6 +71,8 @@ pub struct Stored {
     pub adoptions: Vec<Adoption>,
     /// The branches whose code was read.
     pub read: Branches,
+    /// The stacks whose code is gone.
+    pub loose: BTreeSet<StackId>,
 }
 
 /// A repository of which changes wait for the account to be read.
@@ -194,7 +200,8 @@ pub async fn load(pool: &PgPool) -> Result<Option<Stored>, sqlx::Error> {
     let adoptions = load_adoptions(&mut transaction).await?;
     let version = head.try_get("version")?;
     let read = branches_read(&mut *transaction).await?;
-    Ok(Some(Stored { version, as_of, stacks, blueprints, adoptions, read }))
+    let loose = load_loose(&mut transaction).await?;
+    Ok(Some(Stored { version, as_of, stacks, blueprints, adoptions, read, loose }))
 }
 
 #[cfg(test)]

@@ -41,8 +41,6 @@ pub struct Reading {
     pub by_code: Vec<(StackId, Reason)>,
     /// The same two of the push itself, if others before it left something over.
     pub own: Option<(Paths, Vec<(StackId, Reason)>)>,
-    /// Stacks whose code was gone before already, wherever it was, and still is: they cannot run.
-    pub loose: Vec<StackId>,
     /// A circle that the code which was read closes.
     pub circle: Option<Circle>,
     /// Why the mirror could not be read, so that the sender's word must do.
@@ -69,7 +67,6 @@ impl Reading {
             registration: None,
             by_code: Vec::new(),
             own: None,
-            loose: Vec::new(),
             circle: None,
             trouble: Some(trouble),
             is_undecidable: false,
@@ -125,7 +122,7 @@ impl Reading {
             Some((paths, by_code)) => (paths, &**by_code),
             None => (self.paths_of(wish), &*self.by_code),
         };
-        let gone = &*self.without_code();
+        let gone = &*self.gone();
         let tag = false;
         let before = self.before.as_deref();
         let request = Request { chain, kind, change, paths, by_code, gone, before, tag };
@@ -173,13 +170,6 @@ impl Reading {
         let changes = self.registration.iter().flat_map(|registration| &registration.changes);
         let gone = changes.filter(|(what, _)| *what == What::Loosened);
         gone.map(|(_, state)| state.stack.clone()).collect()
-    }
-
-    /// The same, and those whose code was gone before.
-    fn without_code(&self) -> Vec<StackId> {
-        let mut all = self.gone();
-        all.extend_from_slice(&self.loose);
-        all
     }
 
     /// What was read, as a change that nobody told of.

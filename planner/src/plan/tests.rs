@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use contracts::{
-    ChainId, Code, CommitSha,
+    ChainId, Code, CommitSha, StackId,
     chain::{ChainKind, ChainPlanned, OnFailure},
     change::{Change, ChangeProposed, ChangePushed, Paths},
 };
@@ -291,19 +291,18 @@ fn deleted_branches_and_tags_deliver_nothing() {
     assert_eq!(code(true, true), Some(Code::RefDeleted));
     assert_eq!(code(false, true), None);
     assert_eq!(code(false, false), None);
-    let (code, text) = ignored(tagged(vec![stack("a")], "v1"));
+    let (code, text) = ignored(tagged(&Known::new(7, vec![stack("a")]), "v1"));
     assert_eq!(code, Code::TagPushed);
     assert_eq!(text, "tag v1 of acme/infra was pushed; stacks track branches");
 }
 
-fn tagged(stacks: Vec<Stack>, tag: &str) -> Plan {
-    let known = Known::new(7, stacks);
+fn tagged(known: &Known, tag: &str) -> Plan {
     let (chain, kind, change) =
         (ChainId(Uuid::from_u128(1)), ChainKind::Deploy, change("acme/infra", tag));
     let (change, paths, by_code, gone) = (&change, &Paths::Unknown, &[][..], &[][..]);
     let before = None;
     let request = Request { chain, kind, change, paths, by_code, gone, before, tag: true };
-    super::tag::propose(&known, &request)
+    super::tag::propose(known, &request)
 }
 
 #[test]
@@ -317,13 +316,14 @@ fn a_stack_that_goes_by_tags_is_delivered_by_those_alone_that_fit() {
             stack("far").made_from("acme/apps", "main").label("stackly:on-tag=*"),
         ]
     };
-    let by_tag = chain(tagged(stacks(), "v1.2"));
+    let tagged = |tag: &str| tagged(&Known::new(7, stacks()), tag);
+    let by_tag = chain(tagged("v1.2"));
     let on_commit: Vec<(&str, bool)> =
         by_tag.steps.iter().map(|step| (step.stack.as_str(), step.on_commit)).collect();
     assert_eq!(on_commit, [("shop", true), ("site", false)]);
     let why = &by_tag.steps[0].why.text;
     assert_eq!(why, "tag v1.2 was pushed, which fits its label stackly:on-tag=v*");
-    let (code, text) = ignored(tagged(stacks(), "release-1"));
+    let (code, text) = ignored(tagged("release-1"));
     assert_eq!(code, Code::TagPushed);
     assert!(text.contains("it fits no label stackly:on-tag=… of lab and shop"), "{text}");
 
@@ -339,6 +339,26 @@ fn a_stack_that_goes_by_tags_is_delivered_by_those_alone_that_fit() {
     let paths = Paths::All(vec!["shop/main.tf".to_owned()]);
     let preview = chain(plan_of(stacks(), &change, &paths));
     assert_eq!(preview.steps.len(), 2);
+}
+
+#[test]
+fn a_stack_whose_code_is_gone_is_left_out_whoever_tells_of_the_change() {
+    let stacks = || {
+        vec![
+            stack("network").label("stackly:on-tag=v*"),
+            stack("app").after("network", &[]),
+            stack("back").after("network", &[]),
+        ]
+    };
+    let loose = || ["app", "back", "gone"].map(StackId::from).into();
+    let named = |plan| chain(plan).steps.into_iter().map(|step| step.stack.0.to_string());
+    let known = Known::with_code(7, stacks(), vec![blueprint("back")]).with_loose(loose());
+    let change = Change { pull_request: Some(7), ..change("acme/infra", "main") };
+    let paths = Paths::All(vec!["network/main.tf".to_owned(), "app/main.tf".to_owned()]);
+    let by_branch: Vec<_> = named(plan_with(&known, &change, &paths)).collect();
+    assert_eq!(by_branch, ["network", "back"]);
+    let by_tag: Vec<_> = named(tagged(&known, "v1.2")).collect();
+    assert_eq!(by_tag, ["network", "back"]);
 }
 
 #[test]

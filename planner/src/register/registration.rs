@@ -85,9 +85,10 @@ impl Registration {
         self
     }
 
-    /// Whether anything that the graph is made of changed.
+    /// Whether anything changed that the graph is made of, or that says who can run.
     pub fn changes_the_graph(&self) -> bool {
-        !self.folders.is_empty() || self.broken.is_some()
+        let loosens = |(what, _): &(What, State)| *what == What::Loosened;
+        !self.folders.is_empty() || self.broken.is_some() || self.changes.iter().any(loosens)
     }
 
     /// The events that tell of it.

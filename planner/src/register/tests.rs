@@ -217,7 +217,22 @@ fn code_that_moves_to_another_repository_or_branch_takes_its_stack_along() {
 
 /// The branch is read, and nothing is in it.
 fn register_main(before: &Registered, known: &Known) -> Registration {
-    register(("acme/infra", "main"), before, &code(vec![]), known)
+    register_as(before, &code(vec![]), known)
+}
+
+fn register_as(before: &Registered, found: &Found, known: &Known) -> Registration {
+    register(("acme/infra", "main"), before, found, known)
+}
+
+#[test]
+fn a_stack_that_loses_a_block_which_stays_as_it_is_changes_the_graph() {
+    let block = || Blueprint { name: "block".to_owned(), ..blueprint("a") };
+    let mut register = Register::default();
+    register.read(&["a"], code(vec![block()]));
+    let known = Known::with_code(2, vec![stack("a"), stack("b").at("a")], vec![block()]);
+    let loosened = register_as(&register.0, &code(vec![block()]), &known);
+    assert_eq!((told(&loosened)[0].0, told(&loosened)[0].1), (What::Loosened, "a"));
+    assert!(loosened.folders.is_empty() && loosened.changes_the_graph());
 }
 
 #[test]

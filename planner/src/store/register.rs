@@ -1,6 +1,9 @@
 //! The register of stacks that have code, and what code says.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use contracts::{CommitSha, Reason, StackId, stack::CodePlace};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
@@ -38,6 +41,14 @@ pub async fn load_blueprints(
         .fetch_all(connection)
         .await?;
     blueprints(&rows)
+}
+
+/// The stacks whose code is gone.
+pub async fn load_loose(connection: &mut PgConnection) -> Result<BTreeSet<StackId>, sqlx::Error> {
+    let loose = sqlx::query_scalar("select stack from stack_states where status = 'loose'")
+        .fetch_all(connection)
+        .await?;
+    Ok(loose.into_iter().map(|stack: String| stack.into()).collect())
 }
 
 /// How one stack stands.

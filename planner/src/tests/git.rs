@@ -144,6 +144,14 @@ async fn code_that_is_deleted_leaves_its_stack_loose() {
     let refused = running.bus.request(&subject, &json!(fix)).await.unwrap().unwrap_err();
     assert!(refused.message.contains("app is loose"), "{}", refused.message);
     running.stop().await;
+
+    // Nor does it run where nobody looks at the code.
+    running.config.git.folder = String::new();
+    running.spawn();
+    running.publish(&push("acme/infra", &"b".repeat(40), "dns/main.tf")).await;
+    let planned = next(&mut answers).await;
+    assert_eq!(stacks(&planned), ["dns"], "{}", planned.body);
+    running.stop().await;
 }
 
 #[tokio::test]
