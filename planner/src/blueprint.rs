@@ -19,7 +19,6 @@ use serde::{Deserialize, Serialize};
 use crate::{
     branches::Branches,
     catalogue::{Settings, Stack, is_same_repository, repository_key},
-    label,
 };
 
 /// Where no blueprint is.
@@ -255,18 +254,6 @@ impl Blueprint {
                 cloud_accounts: self.cloud_accounts.clone(),
                 ..other.clone()
             })
-    }
-
-    /// Whether the code still asks for all that it asked for before: it let go of nothing.
-    pub fn asks_for_all_of(&self, before: &Self) -> bool {
-        let is_said = |old: &CodeEdge| self.edges.iter().any(|new| new.on == old.on);
-        let reads = |old: &Arc<Facts>| self.facts.as_ref().is_some_and(|it| it.reads_all_of(old));
-        let mut labels = before.labels.iter().filter(|it| label::dependencies(it).is_some());
-        std::ptr::eq(self, before)
-            || (self.inferred == before.inferred
-                && before.edges.iter().all(is_said)
-                && labels.all(|label| self.labels.contains(label))
-                && before.facts.as_ref().is_none_or(reads))
     }
 }
 

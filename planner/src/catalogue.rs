@@ -162,6 +162,11 @@ impl Catalogue {
         self.blueprints.get(*self.made_from.get(position)? as usize).map(Arc::as_ref)
     }
 
+    /// What code says of the stack with this id, likewise.
+    pub(crate) fn said_of(&self, id: &StackId) -> Option<&Blueprint> {
+        self.blueprint(self.position(id)?)
+    }
+
     /// Everything that code says the stack at this position waits for: what its `stackly.hcl`
     /// declares, then what follows from code, over all repositories.
     pub fn code_edges(&self, position: usize) -> impl Iterator<Item = &CodeEdge> {

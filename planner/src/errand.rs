@@ -5,7 +5,10 @@
 //! where a person asks for it, in the order in which they name it. Nothing is destroyed that a stack
 //! depends on which stays, also by what the code that is gone had to do with it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use contracts::{
     Action, ChainId, Code, List, Reason, StackId, Text,
@@ -15,7 +18,7 @@ use contracts::{
 };
 use uuid::Uuid;
 
-use crate::{known::Known, phrase, plan::Plan};
+use crate::{blueprint::Adoption, known::Known, phrase, plan::Plan};
 
 /// Labels that order stacks among each other, the way they are built up.
 const ORDERING: [&str; 7] = [
@@ -189,16 +192,17 @@ fn still_needed(group: &[StackId], known: &Known, before: Option<&Known>) -> Opt
         known.catalogue.position(stack).is_some_and(|position| !stacks[position].disabled)
     };
     let goes: BTreeSet<&StackId> = group.iter().filter(can_run).collect();
+    let now = goes.iter().flat_map(|&stack| {
+        let parent = known.catalogue.position(stack);
+        let edges = parent.into_iter().flat_map(|parent| known.graph.children(parent));
+        edges.map(move |edge| (stack, &stacks[edge.child].id))
+    });
+    let lost = before.map_or_else(Vec::new, |before| asked_for(&goes, known, before));
     let mut needed_by = BTreeSet::new();
-    for stack in &goes {
-        let now = known.catalogue.position(stack).map(|parent| known.graph.children(parent));
-        let now = now.into_iter().flatten().map(|edge| &stacks[edge.child].id);
-        let lost = before.into_iter().flat_map(|before| asked_for(stack, known, before));
-        for child in now.chain(lost).filter(|child| !goes.contains(child)) {
-            let Some(position) = known.catalogue.position(child) else { continue };
-            let disabled = if stacks[position].disabled { ", which is disabled" } else { "" };
-            needed_by.insert(format!("{stack} by {child}{disabled}"));
-        }
+    for (stack, child) in now.chain(lost).filter(|(_, child)| !goes.contains(child)) {
+        let Some(position) = known.catalogue.position(child) else { continue };
+        let disabled = if stacks[position].disabled { ", which is disabled" } else { "" };
+        needed_by.insert(format!("{stack} by {child}{disabled}"));
     }
     (!needed_by.is_empty()).then(|| {
         let text = format!(
@@ -211,26 +215,55 @@ fn still_needed(group: &[StackId], known: &Known, before: Option<&Known>) -> Opt
     })
 }
 
-/// The stacks whose code led to a stack before the code of that was gone, and did not let go of it
-/// since: where it leads to now, nobody can tell any more.
+/// Stacks that are to go, each with one that their code led to it before the code of those was gone,
+/// and that did not let go of it since: what it says now would have led there as well.
 fn asked_for<'a>(
-    stack: &StackId,
-    known: &'a Known,
+    goes: &BTreeSet<&'a StackId>,
+    known: &Known,
     before: &'a Known,
-) -> impl Iterator<Item = &'a StackId> {
-    let parent = before.catalogue.position(stack);
-    let edges = parent.into_iter().flat_map(|parent| before.graph.children(parent));
-    // What Spacelift says does not go with the code.
-    let is_of_code = |origin: &EdgeOrigin| !matches!(origin, EdgeOrigin::Native { .. });
-    let edges = edges.filter(move |edge| before.graph.origins(*edge).iter().any(is_of_code));
-    let children = edges.map(|edge| edge.child).filter(|&child| {
-        let id = &before.catalogue.stacks()[child].id;
-        let now = known.catalogue.position(id).and_then(|now| known.catalogue.blueprint(now));
+) -> Vec<(&'a StackId, &'a StackId)> {
+    let led = goes.iter().flat_map(|&stack| led_by_code(before, stack).map(move |it| (stack, it)));
+    let says_else = |(_, child): &(_, &StackId)| {
         // Without code it cannot say that it does without what it was made with.
-        let did_let_go = now.zip(before.catalogue.blueprint(child));
-        did_let_go.is_none_or(|(now, before)| now.asks_for_all_of(before))
-    });
-    children.map(|child| &before.catalogue.stacks()[child].id)
+        let both = known.catalogue.said_of(child).zip(before.catalogue.said_of(child));
+        both.is_some_and(|(now, was)| !now.is_like(was))
+    };
+    let (mut changed, mut asked): (Vec<_>, Vec<_>) = led.partition(says_else);
+    if !changed.is_empty() {
+        let children: BTreeSet<&StackId> = changed.iter().map(|(_, child)| *child).collect();
+        let then = before_with(&children, known, before);
+        changed.retain(|(stack, child)| led_by_code(&then, stack).any(|it| it == *child));
+        asked.extend(changed);
+    }
+    asked
+}
+
+/// The stacks that wait for one because their code, or a label, says so. What Spacelift says does not
+/// go with the code.
+fn led_by_code<'a>(known: &'a Known, stack: &StackId) -> impl Iterator<Item = &'a StackId> {
+    let is_of_code = |origin: &EdgeOrigin| !matches!(origin, EdgeOrigin::Native { .. });
+    let parent = known.catalogue.position(stack);
+    let edges = parent.into_iter().flat_map(|parent| known.graph.children(parent));
+    let edges = edges.filter(move |edge| known.graph.origins(*edge).iter().any(is_of_code));
+    edges.map(|edge| &known.catalogue.stacks()[edge.child].id)
+}
+
+/// What would have been known before if the code of these stacks had said what it says now.
+fn before_with(stacks: &BTreeSet<&StackId>, known: &Known, before: &Known) -> Known {
+    let was = &before.catalogue;
+    let (mut blueprints, mut adoptions) = (was.blueprints().to_vec(), was.adoptions().to_vec());
+    for &stack in stacks {
+        let both = was.said_of(stack).zip(known.catalogue.said_of(stack));
+        let Some((old, new)) = both else { continue };
+        blueprints.retain(|it| it.place() != old.place() && it.place() != new.place());
+        blueprints.push(Arc::new(new.clone()));
+        let (repository, branch, path, name) = new.place();
+        let (branch, path, name) = (branch.to_owned(), path.to_owned(), name.to_owned());
+        adoptions.retain(|it| it.stack != *stack);
+        adoptions.push(Adoption { stack: stack.clone(), repository, branch, path, name });
+    }
+    let (stacks, read) = (known.catalogue.stacks().to_vec(), was.read().clone());
+    Known::with_read(was.version(), stacks, blueprints, adoptions, read)
 }
 
 fn names(group: &[StackId]) -> impl ExactSizeIterator<Item = &str> {

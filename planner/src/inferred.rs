@@ -85,4 +85,4 @@ fn code_edge(said: &Said, (by, waits): (&Stack, &Stack)) -> CodeEdge {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     blueprint::{Blueprint, tests::blueprint},
     catalogue::{Stack, tests::stack},
+    inferred::tests::{BACKEND, READS, SHOP, made},
     ordered::still_named,
     register::{State, Status, place},
 };
@@ -116,6 +117,37 @@ fn what_code_that_stays_asks_of_code_that_is_gone_counts_until_it_lets_go() {
     let now = known(vec![blueprint("app").declares("db"), blueprint("db")]);
     let all = plans(Action::Deregister, &["acme-net"], &now, Some(&before));
     assert_eq!(stacks(&all[0]), ["acme-net"], "app lets go of it");
+}
+
+#[test]
+fn what_code_lets_go_of_says_nothing_of_what_else_it_asks_for() {
+    let accounts = || vec![stack("acme-net").at("net"), stack("app"), stack("db")];
+    let known = |blueprints| Known::with_code(7, accounts(), blueprints);
+    let both = blueprint("app").declares("net").declares("db");
+    let before = known(vec![blueprint("net"), both, blueprint("db")]);
+    let app = Blueprint { path: "apps/app".to_owned(), ..blueprint("app").declares("net") };
+    let now = known(vec![app, blueprint("db")]);
+    let all = plans(Action::Deregister, &["acme-net"], &now, Some(&before));
+    assert_eq!(refused(&all[0]).code, Code::StillNeeded, "it lets go of db alone");
+    let all = plans(Action::Deregister, &["db"], &now, Some(&before));
+    assert_eq!(stacks(&all[0]), ["db"]);
+}
+
+#[test]
+fn what_code_still_reads_of_code_that_is_gone_keeps_it() {
+    let with_app = |code: &str, network: bool| {
+        let (network_stack, network_code) = made("network", BACKEND);
+        let (app_stack, app_code) = made("app", code);
+        let code = network.then_some(network_code).into_iter().chain([app_code]);
+        Known::with_code(7, vec![network_stack, app_stack], code.collect())
+    };
+    let before = with_app(&format!("{READS}{SHOP}"), true);
+    let moved = with_app(&format!("\n\nlocals {{}}\n{READS}"), false);
+    let all = plans(Action::Deregister, &["network"], &moved, Some(&before));
+    assert!(refused(&all[0]).text.contains("network by app"), "it reads less, and that still");
+    let let_go = with_app(SHOP, false);
+    let all = plans(Action::Deregister, &["network"], &let_go, Some(&before));
+    assert_eq!(stacks(&all[0]), ["network"]);
 }
 
 #[test]

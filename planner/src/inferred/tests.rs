@@ -10,17 +10,17 @@ use crate::{
     known::Known,
 };
 
-const BACKEND: &str = "terraform {\n  backend \"s3\" {\n    bucket = \"acme-states\"\n    \
+pub(crate) const BACKEND: &str = "terraform {\n  backend \"s3\" {\n    bucket = \"acme-states\"\n    \
                        key = \"${var.stage}/network\"\n  }\n}\nvariable \"stage\" {}\n";
-const READS: &str = "\n\ndata \"terraform_remote_state\" \"network\" {\n  backend = \"s3\"\n  config = \
+pub(crate) const READS: &str = "\n\ndata \"terraform_remote_state\" \"network\" {\n  backend = \"s3\"\n  config = \
                      {\n    bucket = \"acme-states\"\n    key = \"prod/network\"\n  }\n}\n";
-const SHOP: &str = "data \"terraform_remote_state\" \"app\" {\n  backend = \"remote\"\n  config = {\n    \
+pub(crate) const SHOP: &str = "data \"terraform_remote_state\" \"app\" {\n  backend = \"remote\"\n  config = {\n    \
                     hostname = \"spacelift.io\"\n    workspaces = { name = \"app\" }\n  }\n}\n";
 const MANAGES: &str = "resource \"spacelift_stack_dependency\" \"d\" {\n  stack_id = \"shop\"\n  \
                        depends_on_stack_id = \"network\"\n}\n";
 
 /// A stack of a repository of its own, and what its code says, as it is stored and read again.
-fn made(name: &str, code: &str) -> (Stack, Blueprint) {
+pub(crate) fn made(name: &str, code: &str) -> (Stack, Blueprint) {
     let repository = format!("acme/{name}");
     let code = Repository::read(&MemoryTree::new([(format!("{name}/main.tf"), code)]));
     let facts = facts_of(&code.subject_of(name));
@@ -108,14 +108,4 @@ fn stacks_whose_code_is_not_known_are_found_by_their_ids() {
     let stacks = vec![shop.0, stack("app").made_from("acme/elsewhere", "main")];
     let known = Known::with_code(1, stacks, vec![shop.1]);
     assert_eq!(edges(&known).len(), 1, "{:?}", edges(&known));
-}
-
-#[test]
-fn code_that_reads_what_it_read_before_lets_go_of_nothing() {
-    let facts = |code: &str| made("app", code).1;
-    let before = facts(READS);
-    assert!(facts(&format!("\n\nlocals {{}}\n{READS}")).asks_for_all_of(&before), "it moved");
-    assert!(facts(&format!("{READS}{SHOP}")).asks_for_all_of(&before), "it reads more");
-    assert!(!facts(SHOP).asks_for_all_of(&before));
-    assert!(!facts("locals {}\n").asks_for_all_of(&before));
 }

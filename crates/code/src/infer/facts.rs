@@ -78,17 +78,6 @@ impl Facts {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
-
-    /// Whether the code still reads all that it read before, wherever it now says so.
-    pub fn reads_all_of(&self, before: &Self) -> bool {
-        let all = |now: &BTreeSet<Read>, before: &BTreeSet<Read>| {
-            before.iter().all(|old| now.iter().any(|new| new.key == old.key))
-        };
-        let waits_for = |folder: &String| self.units.iter().any(|(unit, _, _)| unit == folder);
-        all(&self.reads, &before.reads)
-            && all(&self.looks_up, &before.looks_up)
-            && before.units.iter().all(|(folder, _, _)| waits_for(folder))
-    }
 }
 
 /// Everything that the code of a stack says of others, and for others.
