@@ -26,7 +26,7 @@ use super::homes::Homes;
 use taken::Taken;
 
 use crate::{
-    blueprint::{Adoption, Blueprint, CodeEdge, outputs_of},
+    blueprint::{Blueprint, CodeEdge, outputs_of},
     catalogue::{self, Catalogue, Stack},
     register::{Found, State},
 };
@@ -139,7 +139,7 @@ pub(super) fn read(
     let was_broken: BTreeSet<String> = broken.iter().chain(renamed).cloned().collect();
     let before = kept.said.remove(place.branch).unwrap_or_default();
     let saying = Saying { place, code: &code, before, known };
-    let said = saying.all((&stacks, &homes), catalogue.adoptions(), (&broken, &was_broken));
+    let said = saying.all((&stacks, &homes), catalogue, (&broken, &was_broken));
     let mut touched = |changed: &Paths| match changed {
         Paths::All(paths) => {
             let mut touched = kept.index.touched((&code, &said), paths);
@@ -177,7 +177,7 @@ impl Saying<'_> {
     fn all(
         &self,
         (stacks, homes): (&[&Stack], &Homes<'_>),
-        adoptions: &[Adoption],
+        catalogue: &Catalogue,
         (broken, was_broken): (&BTreeSet<String>, &BTreeSet<String>),
     ) -> Vec<Said> {
         let is_of_branch = |stack: &&Arc<StackCode>| {
@@ -186,7 +186,7 @@ impl Saying<'_> {
         };
         let blocks: Vec<&Arc<StackCode>> = self.code.stacks().iter().filter(is_of_branch).collect();
         let home = |stack: &Stack| homes.of(stack, self.code).to_owned();
-        let taken = Taken::new((self.place, &blocks), stacks, adoptions, home);
+        let taken = Taken::new((self.place, &blocks), stacks, catalogue, home);
         // A file that cannot be read spoke of these before, wherever their code is.
         let unread = self.known.values().filter(|known| known.is_among(was_broken));
         let unread: HashSet<&str> = unread.map(|known| known.path.as_str()).collect();

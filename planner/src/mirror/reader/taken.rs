@@ -11,7 +11,7 @@ use contracts::StackId;
 use super::Place;
 use crate::{
     blueprint::Adoption,
-    catalogue::{Stack, is_same_repository},
+    catalogue::{Catalogue, Stack, is_same_repository},
 };
 
 /// The blocks of a branch, by whose they are or can be.
@@ -28,14 +28,17 @@ impl<'a> Taken<'a> {
     pub(super) fn new(
         (place, blocks): (Place<'_>, &[&'a Arc<StackCode>]),
         stacks: &[&'a Stack],
-        adoptions: &'a [Adoption],
+        catalogue: &'a Catalogue,
         home: impl Fn(&Stack) -> String,
     ) -> Self {
+        // Nobody takes away what was said of a stack that the account has no more.
         let is_here = |adoption: &&Adoption| {
             adoption.branch == place.branch
                 && is_same_repository(&adoption.repository, place.repository)
+                && catalogue.position(&adoption.stack).is_some()
         };
-        let given: HashMap<(&str, &str), &str> = adoptions
+        let given: HashMap<(&str, &str), &str> = catalogue
+            .adoptions()
             .iter()
             .filter(is_here)
             .map(|it| ((it.path.as_str(), it.name.as_str()), it.stack.as_str()))
@@ -46,10 +49,9 @@ impl<'a> Taken<'a> {
         let mut free: HashMap<String, usize> = HashMap::new();
         for &block in blocks {
             by_root.entry(block.root()).or_default().push(block);
-            spoken_of.insert(block.spacelift_id());
             let names_one = block.settings.spacelift.stack.is_some();
             let of = given.get(&(block.root(), block.name.as_str())).filter(|_| !names_one);
-            spoken_of.extend(of);
+            spoken_of.insert(of.copied().unwrap_or_else(|| block.spacelift_id()));
             if !names_one && of.is_none() && !ids.contains(block.name.as_str()) {
                 *free.entry(block.root().to_owned()).or_default() += 1;
             }

@@ -1,6 +1,7 @@
 //! Stacks that run in one folder, and folders that nobody can look into.
 
 use super::{CODE, DateTime, Desk, Known, Reading, Snapshot, Stack, What, stack, tables};
+use crate::blueprint::{Adoption, Blueprint};
 
 const NAMES_PROD: &str = "stack \"prod\" {\n  spacelift {\n    stack = \"net-prod\"\n  }\n}\n";
 const NAMES_NOBODY: &str = "stack \"net\" {}\n";
@@ -52,6 +53,38 @@ async fn a_block_takes_the_code_from_no_other_stack_that_runs_in_the_folder() {
         assert_eq!(gone.len(), 2, "{text}: {gone:?}");
         assert!(gone.iter().all(|(what, _)| *what == What::Loosened), "{text}: {gone:?}");
     }
+}
+
+/// The account has these stacks, and a person gave the block `net` in `net` to `acme-net`.
+async fn adopted(stacks: Vec<Stack>) -> Desk {
+    let desk = Desk::new(Vec::new()).await;
+    let (path, name) = ("net".to_owned(), "net".to_owned());
+    let (repository, branch) = ("acme/infra".to_owned(), "main".to_owned());
+    let adoption = Adoption { stack: "acme-net".into(), repository, branch, path, name };
+    let known = Known::with_adoptions(0, stacks, Vec::<Blueprint>::new(), vec![adoption]);
+    desk.shelf.put(Snapshot { known: known.into(), as_of: DateTime::UNIX_EPOCH });
+    desk
+}
+
+#[tokio::test]
+async fn a_block_that_a_stack_had_which_is_gone_is_that_of_the_one_in_its_place() {
+    let desk = adopted(vec![stack("acme-network").at("net")]).await;
+    let block = "stack \"net\" {\n  owners = [\"@acme/net\"]\n}\n";
+    let first = desk.work.commit(&[("net/main.tf", CODE), ("net/stackly.hcl", block)]);
+    let known = desk.read(None, &first).await.known.unwrap();
+    let said = known.catalogue.said_of(&"acme-network".into()).unwrap();
+    assert_eq!((said.name.as_str(), &*said.owners), ("net", &["@acme/net".to_owned()][..]));
+}
+
+#[tokio::test]
+async fn a_stack_keeps_its_code_whose_name_a_block_has_that_was_given_to_another() {
+    let desk = adopted(vec![stack("acme-net").at("net"), stack("net").at("other")]).await;
+    let files = [("net/main.tf", CODE), ("net/stackly.hcl", NAMES_NOBODY), ("other/main.tf", CODE)];
+    let first = desk.work.commit(&files);
+    let known = desk.read(None, &first).await.known.unwrap();
+    let said = |id: &str| known.catalogue.said_of(&id.into()).unwrap();
+    assert_eq!((&*said("acme-net").path, said("acme-net").plain), ("net", false));
+    assert_eq!((&*said("net").path, said("net").plain), ("other", true));
 }
 
 #[tokio::test]
