@@ -51,7 +51,7 @@ impl Subject {
         }
     }
 
-    /// A stack of the account that runs in a folder of which no `stackly.hcl` speaks.
+    /// A stack of the account of which no block of a `stackly.hcl` speaks.
     fn plain(id: &str, root: &str, repository: &Repository) -> Self {
         let first = repository.module(root).and_then(|module| module.files.first().cloned());
         let told = json!({
@@ -71,16 +71,14 @@ impl Subject {
     }
 }
 
-/// The stacks that changed files touch, by name; `plain` are stacks the account has without a word
-/// in the code: their ids, and the folders they run in. Where nobody knows what changed, all.
+/// The stacks that changed files touch, by name; `plain` are stacks the account has of which no block
+/// speaks: their ids, and the folders they run in. Where nobody knows what changed, all.
 pub fn subjects(
     repository: &Repository,
     plain: &[(String, String)],
     changed: &Paths,
 ) -> Vec<Subject> {
-    let said: BTreeSet<&str> = repository.stacks().iter().map(|stack| stack.root()).collect();
-    let is_there = |root: &str| repository.module(root).is_some();
-    let plain = plain.iter().filter(|(_, root)| !said.contains(root.as_str()) && is_there(root));
+    let plain = plain.iter().filter(|(_, root)| repository.module(root).is_some());
     let plain = plain.map(|(id, root)| Subject::plain(id, root, repository));
     let mut all: Vec<Subject> =
         repository.stacks().iter().map(|stack| Subject::said(stack)).chain(plain).collect();

@@ -19,7 +19,7 @@ use super::{
     Call, Mirrors,
     files::Files,
     look,
-    reader::{Place, of_branch},
+    reader::{Place, of_branch, plain_of},
 };
 
 /// Files of these kinds are given to scanners; those by which scanners are configured are not.
@@ -53,16 +53,14 @@ impl Mirrors {
             let snapshot = self.shelf.snapshot().context("the account was not read yet")?;
             let catalogue = &snapshot.known.catalogue;
             let (repository, branch, commit) = (&*call.repository, &*call.branch, &*look.commit);
-            let stacks = of_branch(Place { repository, branch, commit }, catalogue);
-            let plain: Vec<(String, String)> = stacks
-                .iter()
-                .map(|one| (one.id.to_string(), one.project_root.to_string()))
-                .collect();
-            let roots: Vec<&str> = plain.iter().map(|(_, root)| root.as_str()).collect();
+            let place = Place { repository, branch, commit };
+            let stacks = of_branch(place, catalogue);
+            let roots: Vec<&str> = stacks.iter().map(|one| one.project_root.as_str()).collect();
             let files = Files(&look.files);
             let code = kept.code.read(&files, Some(&roots));
             // Others of the repository need not wait for what follows.
             drop(kept);
+            let plain = plain_of((&code, place), &stacks, catalogue);
             let subjects = subjects(&code, &plain, &look.paths);
             let scope = Scope::new(&code, &subjects, &look.paths);
             let roots = subjects.iter().map(|subject| subject.root.clone()).collect();

@@ -23,7 +23,8 @@ mod disinherited;
 mod taken;
 
 use super::homes::Homes;
-use taken::Taken;
+pub(super) use taken::plain_of;
+use taken::{Taken, blocks};
 
 use crate::{
     blueprint::{Blueprint, CodeEdge, outputs_of},
@@ -180,11 +181,7 @@ impl Saying<'_> {
         catalogue: &Catalogue,
         (broken, was_broken): (&BTreeSet<String>, &BTreeSet<String>),
     ) -> Vec<Said> {
-        let is_of_branch = |stack: &&Arc<StackCode>| {
-            let branch = stack.settings.spacelift.branch.as_deref();
-            branch.is_none_or(|branch| branch == self.place.branch)
-        };
-        let blocks: Vec<&Arc<StackCode>> = self.code.stacks().iter().filter(is_of_branch).collect();
+        let blocks = blocks(self.code, self.place);
         let home = |stack: &Stack| homes.of(stack, self.code).to_owned();
         let taken = Taken::new((self.place, &blocks), stacks, catalogue, home);
         // A file that cannot be read spoke of these before, wherever their code is.

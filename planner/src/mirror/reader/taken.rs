@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use code::StackCode;
+use code::{Repository, StackCode};
 use contracts::StackId;
 
 use super::Place;
@@ -13,6 +13,28 @@ use crate::{
     blueprint::Adoption,
     catalogue::{Catalogue, Stack, is_same_repository},
 };
+
+/// The blocks that are of a branch.
+pub(super) fn blocks<'a>(code: &'a Repository, place: Place<'_>) -> Vec<&'a Arc<StackCode>> {
+    let is_of_branch = |stack: &&Arc<StackCode>| {
+        let branch = stack.settings.spacelift.branch.as_deref();
+        branch.is_none_or(|branch| branch == place.branch)
+    };
+    code.stacks().iter().filter(is_of_branch).collect()
+}
+
+/// The stacks of a branch of which no block speaks, and the folders they run in.
+pub(in crate::mirror) fn plain_of(
+    (code, place): (&Repository, Place<'_>),
+    stacks: &[&Stack],
+    catalogue: &Catalogue,
+) -> Vec<(String, String)> {
+    let home = |stack: &Stack| stack.project_root.to_string();
+    let taken = Taken::new((place, &blocks(code, place)), stacks, catalogue, home);
+    let is_plain = |stack: &&&Stack| !taken.has(&stack.id, (&stack.project_root, true));
+    let plain = stacks.iter().filter(is_plain);
+    plain.map(|stack| (stack.id.to_string(), stack.project_root.to_string())).collect()
+}
 
 /// The blocks of a branch, by whose they are or can be.
 pub(super) struct Taken<'a> {

@@ -1,6 +1,8 @@
 //! Stacks that run in one folder, and folders that nobody can look into.
 
-use super::{CODE, DateTime, Desk, Known, Reading, Snapshot, Stack, What, stack, tables};
+use validation::Rules;
+
+use super::{CODE, Call, DateTime, Desk, Known, Reading, Snapshot, Stack, What, stack, tables};
 use crate::blueprint::{Adoption, Blueprint};
 
 const NAMES_PROD: &str = "stack \"prod\" {\n  spacelift {\n    stack = \"net-prod\"\n  }\n}\n";
@@ -52,6 +54,28 @@ async fn a_block_takes_the_code_from_no_other_stack_that_runs_in_the_folder() {
         let gone: Vec<_> = desk.take(Some(&second), &third).await;
         assert_eq!(gone.len(), 2, "{text}: {gone:?}");
         assert!(gone.iter().all(|(what, _)| *what == What::Loosened), "{text}: {gone:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_stack_of_a_folder_is_judged_once_whether_or_not_a_block_speaks_of_it() {
+    let one = vec![stack("acme-net").at("net")];
+    for (stacks, text, judged) in [
+        (twins(), NAMES_PROD, vec!["net-prod", "net-dev"]),
+        (twins(), NAMES_NOBODY, vec!["net", "net-dev", "net-prod"]),
+        (one, NAMES_NOBODY, vec!["net"]),
+    ] {
+        let desk = Desk::new(stacks).await;
+        let first = desk.work.commit(&[("net/main.tf", CODE), ("net/stackly.hcl", text)]);
+        let second = desk.work.commit(&[("net/main.tf", "# changed\n")]);
+        let call = Call {
+            commit: Some(second.as_str().into()),
+            previous: Some(first.as_str().into()),
+            ..Call::head_of("acme/infra", "main")
+        };
+        let found = desk.mirrors.clone().judge(call, (Rules::default(), false)).await.unwrap();
+        let ids: Vec<&str> = found.subjects.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(ids, judged, "{text}");
     }
 }
 
