@@ -231,9 +231,6 @@ impl Decider for Planner {
         }
         tables::save_memories(connection, memories).await?;
         for (key, memory) in memories {
-            if !memory.to_destroy.is_empty() {
-                tables::keep_loose(connection, &memory.to_destroy).await?;
-            }
             for handed in &memory.handed_in {
                 tables::save_report(connection, *key, handed).await?;
             }
@@ -246,6 +243,10 @@ impl Decider for Planner {
             if let Some((stacks, from)) = &memory.rewritten {
                 tables::mark_rewritten(connection, stacks, from.as_deref()).await?;
             }
+        }
+        // Last, so that code which is written as found again with the same counts, too.
+        for (_, memory) in memories.iter().filter(|(_, memory)| !memory.to_destroy.is_empty()) {
+            tables::keep_loose(connection, &memory.to_destroy).await?;
         }
         Ok(Vec::new())
     }

@@ -9,7 +9,7 @@ use contracts::{
     chain::WorkerPool,
     change::{Change, ChangePushed, Paths},
 };
-use store::{Options, Store};
+use store::{Decider, Options, Store};
 use uuid::Uuid;
 
 use super::{
@@ -23,6 +23,7 @@ use crate::{
     adopt::Adopted,
     blueprint::{Adoption, tests::blueprint},
     catalogue::{Stack, ordered, tests::stack},
+    decider::Planner,
     known::Known,
     memory::{self, Memory, Waiting, Wish},
     register::{Found, Registered, Registration, State, Status, What, place, retire},
@@ -359,6 +360,23 @@ async fn what_is_destroyed_on_request_must_be_loose_when_that_is_written() {
     let back = vec![(What::Reassociated, state("b", "x", Status::Active))];
     save_registration(&mut connection, &registration(&["x"], back)).await.unwrap();
     let refused = keep_loose(&mut connection, &both).await.unwrap_err();
+    assert!(is_not_loose(&refused), "{refused}");
+
+    // Nor may it be found to have code again by what is written with it.
+    let loose = vec![(What::Loosened, state("b", "x", Status::Loose))];
+    save_registration(&mut connection, &registration(&["x"], loose)).await.unwrap();
+    let back = vec![(What::Reassociated, state("b", "x", Status::Active))];
+    let registered = Some(Arc::new(registration(&["x"], back)));
+    let mut memory = Memory::default();
+    (memory.registered, memory.to_destroy) = (registered, both.to_vec());
+    let planner = Planner {
+        shelf: Arc::default(),
+        previews_from_forks: false,
+        reads_code: true,
+        validates: false,
+        reports: Arc::default(),
+    };
+    let refused = planner.save(&mut connection, &[(Uuid::nil(), &memory)]).await.unwrap_err();
     assert!(is_not_loose(&refused), "{refused}");
 }
 
