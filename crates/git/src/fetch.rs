@@ -9,7 +9,7 @@ use gix::{
     remote::{Direction, fetch::Tags},
 };
 
-use crate::{Error, Mirror, locks, permissions};
+use crate::{Error, Mirror, locks, packs, permissions};
 
 /// Where branches are kept.
 const OURS: &str = "refs/remotes/origin/";
@@ -34,16 +34,14 @@ impl Mirror {
         locks::take_away_old(&self.folder);
         let url = &self.origin.url;
         let header = self.origin.access.header(url)?;
-        let named = also.iter().map(|name| match name.strip_prefix("refs/") {
-            Some(rest) => format!("+{name}:refs/also/{rest}"),
-            None => format!("+{name}:refs/also/{name}"),
-        });
-        let specs: Vec<String> = std::iter::once(BRANCHES.to_owned()).chain(named).collect();
+        // What is asked for by its name alone is here from then on, and nobody looks for that name.
+        let specs: Vec<&str> =
+            std::iter::once(BRANCHES).chain(also.iter().map(String::as_str)).collect();
         let fetched = || -> gix::Result<()> {
             let remote = repository
                 .remote_at(gix::url::parse(BStr::new(url))?)?
                 .with_fetch_tags(Tags::None)
-                .with_refspecs(specs.iter().map(String::as_str), Direction::Fetch)?;
+                .with_refspecs(specs.iter().copied(), Direction::Fetch)?;
             // What is asked for again is given by nobody, and nobody is prompted.
             let mut connection = remote.connect(Direction::Fetch)?.with_credentials(|_| Ok(None));
             if let Some(header) = header {
@@ -63,7 +61,10 @@ impl Mirror {
             prepared.receive(Discard, interrupt)?;
             Ok(())
         };
-        fetched().map_err(|error| self.failed(error))
+        fetched().map_err(|error| self.failed(error))?;
+        // What was fetched is here, however many packs it lies in; the next fetch tries it again.
+        let _ = packs::join_small(&repository, interrupt);
+        Ok(())
     }
 
     fn open_or_make(&self) -> Result<gix::Repository, Error> {

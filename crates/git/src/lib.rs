@@ -5,6 +5,7 @@ mod compare;
 mod error;
 mod fetch;
 mod locks;
+mod packs;
 mod snapshot;
 
 use std::path::{Path, PathBuf};

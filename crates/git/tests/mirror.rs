@@ -66,6 +66,48 @@ fn fetch(mirror: &Mirror) {
     mirror.fetch(&[], &AtomicBool::new(false)).unwrap();
 }
 
+/// How many packs the mirror has.
+fn packs(mirror: &Mirror) -> usize {
+    let files = fs::read_dir(mirror.folder().join("objects/pack")).unwrap();
+    let ends = files.map(|file| file.unwrap().path().extension().map(|end| end.to_owned()));
+    let ends: Vec<_> = ends.flatten().collect();
+    let count = |end: &str| ends.iter().filter(|it| *it == end).count();
+    assert_eq!((count("idx"), ends.len()), (count("pack"), 2 * count("pack")), "{ends:?}");
+    count("pack")
+}
+
+#[test]
+fn the_packs_of_many_fetches_are_brought_together_and_all_that_was_here_stays() {
+    let repository = Repository::new();
+    let first = repository.write("a.tf", "a").write("b.tf", "b").commit("one");
+    let mirror = repository.mirror();
+    fetch(&mirror);
+    // Nothing leads to it any more when the packs are joined.
+    let lost = repository.write("a.tf", "lost").commit("lost");
+    fetch(&mirror);
+    let seen = mirror.snapshot(&lost).unwrap();
+    repository.git(&["reset", "--quiet", "--hard", &first]);
+    let mut most = 0;
+    for number in 0..100 {
+        repository.write("a.tf", &number.to_string()).commit("another");
+        fetch(&mirror);
+        most = most.max(packs(&mirror));
+    }
+    assert_eq!((most, packs(&mirror)), (100, 2));
+
+    let last = repository.git(&["rev-parse", "HEAD"]);
+    assert_eq!(mirror.head("main").unwrap().as_deref(), Some(last.as_str()));
+    let changes = mirror.compare(Some(&lost), &last).unwrap().changes;
+    assert_eq!(changes, [modified("a.tf")]);
+    // Who looks at a commit all the while goes on, also with what it had not read yet.
+    for (path, text) in [("a.tf", "lost"), ("b.tf", "b")] {
+        assert_eq!(seen.read(seen.file(path).unwrap(), 100).unwrap(), text.as_bytes());
+    }
+    let after = repository.write("a.tf", "after").commit("after");
+    fetch(&mirror);
+    assert_eq!((packs(&mirror), mirror.has(&after).unwrap()), (3, true));
+}
+
 fn modified(path: &str) -> PathChange {
     PathChange::Modified(path.to_owned())
 }
