@@ -5,7 +5,11 @@
 
 mod functions;
 
-use std::{cell::Cell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, HashMap},
+    rc::Rc,
+};
 
 use serde_json::{Map, Value};
 
@@ -47,6 +51,10 @@ pub(crate) struct Scope<'a> {
     pub(crate) spent: Spent,
     /// The same for all values.
     pub(crate) all_spent: Spent,
+    /// How often something was left out because it was too much, or too deep.
+    pub(crate) cuts: Spent,
+    /// The locals that were asked for, where nothing of them was left out.
+    pub(crate) locals: Rc<RefCell<HashMap<String, Rc<Value>>>>,
 }
 
 /// How much was worked out.
@@ -84,6 +92,8 @@ impl<'a> Scope<'a> {
             added: None,
             spent: Rc::default(),
             all_spent: Rc::default(),
+            cuts: Rc::default(),
+            locals: Rc::default(),
         }
     }
 
@@ -129,11 +139,17 @@ impl<'a> Scope<'a> {
     fn spend(&self, much: usize) -> bool {
         self.spent.set(self.spent.get().saturating_add(much));
         self.all_spent.set(self.all_spent.get().saturating_add(much));
-        self.spent.get() <= WORK_MAX && !self.is_spent()
+        let may = self.spent.get() <= WORK_MAX && !self.is_spent();
+        self.cuts.set(self.cuts.get() + usize::from(!may));
+        may
     }
 
     fn at(&self, expression: &Expr, depth: usize) -> Value {
-        if !self.spend(1) || depth > DEPTH_MAX {
+        if !self.spend(1) {
+            return unknown();
+        }
+        if depth > DEPTH_MAX {
+            self.cuts.set(self.cuts.get() + 1);
             return unknown();
         }
         let inner = |expression: &Expr| self.at(expression, depth + 1);
@@ -184,7 +200,12 @@ impl<'a> Scope<'a> {
             "local" => match self.module.locals.get(name) {
                 Some(Expr::Literal(value)) => Some(value),
                 Some(expression) => {
-                    return self.part_of(self.at(expression, depth + 1), rest, depth);
+                    let known = self.locals.borrow().get(name).cloned();
+                    let Some(known) = known else {
+                        return self.part_of(self.local(name, expression, depth + 1), rest, depth);
+                    };
+                    let part = self.part(&known, rest, depth);
+                    return part.map_or_else(unknown, |part| self.copy(part));
                 }
                 None => None,
             },
@@ -205,6 +226,16 @@ impl<'a> Scope<'a> {
         };
         let found = base.and_then(|base| self.part(base, rest, depth));
         found.map_or_else(unknown, |found| self.copy(found))
+    }
+
+    /// What a local is, which is the same for all instances of a block: it is worked out once.
+    fn local(&self, name: &str, expression: &Expr, depth: usize) -> Value {
+        let cuts = self.cuts.get();
+        let found = Self { each: None, ..self.clone() }.at(expression, depth);
+        if self.cuts.get() == cuts {
+            self.locals.borrow_mut().insert(name.to_owned(), Rc::new(found.clone()));
+        }
+        found
     }
 
     fn variable(&self, name: &str) -> Option<&Value> {

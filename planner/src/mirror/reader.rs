@@ -29,7 +29,7 @@ use taken::{Taken, blocks};
 use crate::{
     blueprint::{Blueprint, CodeEdge, outputs_of},
     catalogue::{self, Catalogue, Stack},
-    register::{Found, State},
+    register::{self, Found, State},
 };
 
 /// How many faults of the code are kept for people.
@@ -154,7 +154,12 @@ pub(super) fn read(
         format!("{folder} is a submodule, or a link leads from it elsewhere; what it said stays")
     });
     let faults = code.faults().iter().map(ToString::to_string);
-    let faults = hidden.chain(faults).take(FAULTS_MAX).collect();
+    let is_cut = |said: &&Said| said.blueprint.facts.as_ref().is_some_and(|facts| facts.is_cut());
+    let cut = said.iter().filter(is_cut).map(|said| {
+        let folder = register::shown(&said.blueprint.path);
+        format!("{folder} asks for more than is worked out; what it reads beyond is not known")
+    });
+    let faults = hidden.chain(faults).chain(cut).take(FAULTS_MAX).collect();
     let commit = Some(CommitSha::from(place.commit));
     let blueprints = said.iter().map(|said| said.blueprint.clone()).collect();
     let named = said.into_iter().map(|said| (said.blueprint.name.clone(), said));

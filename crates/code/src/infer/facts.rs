@@ -71,12 +71,20 @@ pub struct Facts {
     /// Units of Terragrunt it waits for: folder, line, outputs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) units: Vec<(String, Spot, Vec<Reference>)>,
+    /// There is more to it than is looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_cut: bool,
 }
 
 impl Facts {
     /// Whether the code says nothing of other stacks, and keeps nothing for them.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Whether there is more to the code than is looked at, so that it may read more.
+    pub fn is_cut(&self) -> bool {
+        self.is_cut
     }
 }
 
@@ -119,6 +127,7 @@ impl Walk<'_> {
     fn module(&mut self, scope: &Scope<'_>, depth: usize) {
         self.instances += 1;
         if depth > DEPTH_MAX || self.instances > INSTANCES_MAX || scope.is_spent() {
+            self.facts.is_cut = true;
             return;
         }
         for resource in scope.module.data.values() {

@@ -37,6 +37,34 @@ fn who_reads_a_state_waits_for_its_stack_with_the_line_and_the_outputs() {
 }
 
 #[test]
+fn a_module_that_is_called_for_each_entry_of_a_large_local_is_looked_at_as_often() {
+    let entry = |at: usize| {
+        let fields: String = (0..6).map(|field| format!("f{field} = \"{at}\", ")).collect();
+        format!("    e{at} = {{ {fields} }}\n")
+    };
+    let app = |entries: usize| {
+        let all: String = (0..entries).map(entry).collect();
+        let given: String =
+            (0..6).map(|field| format!("  f{field} = local.all[each.key].f{field}\n")).collect();
+        format!(
+            "locals {{\n  all = {{\n{all}  }}\n}}\nmodule \"m\" {{\n  source = \"../m\"\n  \
+             for_each = local.all\n{given}}}\n"
+        )
+    };
+    let reads = "variable \"f0\" {}\ndata \"terraform_remote_state\" \"r\" {\n  backend = \"s3\"\n  \
+                 config = {\n    bucket = \"states\"\n    key = \"net/${var.f0}\"\n  }\n}\n";
+    let app = app(300);
+    let tree = MemoryTree::new([("app/main.tf", app.as_str()), ("m/main.tf", reads)]);
+    let facts = facts_of(&Repository::read(&tree).subject_of("app"));
+    assert_eq!((facts.reads.len(), facts.is_cut()), (300, false));
+
+    let again = "module \"again\" {\n  source = \"../m\"\n}\n";
+    let tree = MemoryTree::new([("m/main.tf", again)]);
+    let facts = facts_of(&Repository::read(&tree).subject_of("m"));
+    assert!(facts.is_cut(), "it calls itself without end");
+}
+
+#[test]
 fn an_edge_is_overruled_by_the_stack_that_would_wait() {
     for said in ["inferred { ignore = [\"n*\"] }", "inferred { enabled = false }"] {
         let app = format!("stack \"app\" {{\n  {said}\n}}\n");
