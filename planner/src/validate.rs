@@ -262,7 +262,10 @@ impl Desk {
             return Vec::new();
         }
         match self.handed(call).await {
-            Ok(handed) => self.reports.found(repository, &handed, &judged.scope),
+            Ok(handed) => {
+                let judged = (&judged.scope, &judged.from_below);
+                self.reports.found(repository, &handed, judged)
+            }
             Err(error) => vec![failed("reports", &error.into())],
         }
     }

@@ -2,6 +2,7 @@
 //! itself tells.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
@@ -33,6 +34,8 @@ const BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub(crate) struct Judged {
     pub(crate) subjects: Vec<Subject>,
     pub(crate) scope: Scope,
+    /// What files in scope are called from a folder below the root, where no file is called so.
+    pub(crate) from_below: HashSet<String>,
     pub(crate) annotations: Vec<Annotation>,
     /// Their code, for programs that read folders.
     pub(crate) checkout: Option<TempDir>,
@@ -69,10 +72,18 @@ impl Mirrors {
             let found = subjects.iter().flat_map(|subject| rules.judge(&configuration, subject));
             annotations.extend(found);
             let checkout = checked_out.then(|| check_out(&look.files, &scope)).transpose()?;
-            anyhow::Ok(Judged { subjects, scope, annotations, checkout })
+            let from_below = from_below(&look.files, &scope);
+            anyhow::Ok(Judged { subjects, scope, from_below, annotations, checkout })
         });
         judged.await.context("judging it panicked")?
     }
+}
+
+fn from_below(files: &Snapshot, scope: &Scope) -> HashSet<String> {
+    let judged = files.files().iter().filter(|file| scope.has(&file.path));
+    let ends =
+        judged.flat_map(|file| file.path.match_indices('/').map(|(at, _)| &file.path[at + 1..]));
+    ends.filter(|end| files.file(end).is_none()).map(str::to_owned).collect()
 }
 
 /// The code in scope as files in a folder that is gone when it is let go of.

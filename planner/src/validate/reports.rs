@@ -3,20 +3,20 @@
 //! It comes in at ingest like anything else that is signed, and is about one commit. Which sender may
 //! hand in what, and for how long a pull request waits for it, is the operator's to say.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use anyhow::bail;
 use chrono::{DateTime, TimeDelta, Utc};
 use contracts::{
     Code, CommitSha, Reason,
     hook::HookReceived,
-    validation::{Annotation, Stage},
+    validation::{Annotation, Level, Stage},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use validation::{
     Scope,
-    sarif::{self, Place},
+    sarif::{self, Findings, Place},
 };
 
 use super::about_all;
@@ -163,13 +163,24 @@ impl Reports {
     }
 
     /// What those found that were handed in, in the files that are looked at; and which are lacking
-    /// although they were waited for.
-    pub fn found(&self, repository: &str, handed: &[Handed], scope: &Scope) -> Vec<Annotation> {
+    /// although they were waited for. What is called `from_below` lies in a file that is looked at, told
+    /// from another folder than the report names, and nobody can tell from which.
+    pub fn found(
+        &self,
+        repository: &str,
+        handed: &[Handed],
+        (scope, from_below): (&Scope, &HashSet<String>),
+    ) -> Vec<Annotation> {
         let one = |report: &config::Report| match handed.iter().find(|one| is(report, one)) {
             Some(Handed { found: Found::Annotations(all), .. }) => {
                 let unplaced = sarif::unplaced_rule(&report.name);
                 let counts = |one: &&Annotation| scope.has(&one.file) || one.rule == unplaced;
-                all.iter().filter(counts).cloned().collect()
+                let is_untold = |one: &&Annotation| {
+                    !counts(one) && one.level == Level::Failure && from_below.contains(&one.file)
+                };
+                let annotations = all.iter().filter(counts).cloned().collect();
+                let unplaced = all.iter().filter(is_untold).count();
+                Findings { annotations, unplaced }.with_unplaced(&report.name)
             }
             Some(Handed { found: Found::Fault(fault), .. }) => {
                 let text = format!("the report of {} cannot be read: {fault}", report.name);

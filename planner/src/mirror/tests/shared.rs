@@ -76,6 +76,9 @@ async fn each_stack_of_a_folder_is_judged_once_whether_or_not_a_block_speaks_of_
         let found = desk.mirrors.clone().judge(call, (Rules::default(), false)).await.unwrap();
         let ids: Vec<&str> = found.subjects.iter().map(|one| one.id.as_str()).collect();
         assert_eq!(ids, judged, "{text}");
+        let mut from_below: Vec<&str> = found.from_below.iter().map(String::as_str).collect();
+        from_below.sort_unstable();
+        assert_eq!(from_below, ["main.tf", "stackly.hcl"], "what is in net, told from there");
     }
 }
 

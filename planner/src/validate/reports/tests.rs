@@ -66,12 +66,16 @@ fn errors_that_cannot_be_placed_reject_whatever_is_in_scope() {
         ["/etc/passwd", "/builds/infra-2/net/main.tf", "../other/main.tf", "net/../../main.tf", ""]
     {
         let handed = reports.heard(&hook(said(file)), at(0)).unwrap();
-        let found = reports.found("acme/infra", &[handed], &scope);
+        let found = reports.found("acme/infra", &[handed], (&scope, &HashSet::new()));
         let told: Vec<_> = found.iter().map(|one| (one.rule.as_str(), one.level)).collect();
         assert_eq!(told, [("checkov.unplaced", Level::Failure)], "{file}");
     }
-    let elsewhere = reports.heard(&hook(said("net/main.tf")), at(0)).unwrap();
-    assert!(reports.found("acme/infra", &[elsewhere], &scope).is_empty(), "not in scope");
+    let elsewhere = [reports.heard(&hook(said("main.tf")), at(0)).unwrap()];
+    let found = reports.found("acme/infra", &elsewhere, (&scope, &HashSet::new()));
+    assert_eq!(found, [], "not in scope");
+    let from_below = HashSet::from(["main.tf".to_owned()]);
+    let found = reports.found("acme/infra", &elsewhere, (&scope, &from_below));
+    assert_eq!((found.len(), found[0].rule.as_str()), (1, "checkov.unplaced"), "told from net");
 }
 
 #[test]
@@ -115,10 +119,10 @@ fn a_pull_request_waits_for_what_is_lacking_until_its_time_is_over_and_is_then_r
     assert!(awaited(&[other], 2).is_some(), "by whom it is not to be");
     assert_eq!(reports.awaited("acme/shop", &[], (at(0), at(1))), None, "it has none");
 
-    let scope = Scope::everything();
-    let lacking = reports.found("acme/infra", &[], &scope);
+    let scope = (&Scope::everything(), &HashSet::new());
+    let lacking = reports.found("acme/infra", &[], scope);
     assert_eq!(lacking.len(), 1, "nobody waits for tfsec: {lacking:?}");
     assert_eq!((lacking[0].rule.as_str(), lacking[0].level), ("checkov.missing", Level::Failure));
-    let found = reports.found("acme/infra", &[handed], &scope);
+    let found = reports.found("acme/infra", &[handed], scope);
     assert_eq!((found[0].rule.as_str(), found[0].message.as_str()), ("checkov.CKV_1", "open"));
 }
