@@ -234,14 +234,14 @@ async fn a_run_that_needs_an_approval_in_spacelift_is_held_until_it_has_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_runs_that_may_be_ours_a_person_says_which() {
-    let running = Running::with(account(&["a"]), |config| {
-        config.runs.settle = Duration::from_millis(900);
-    })
-    .await;
+    let running = Running::start(account(&["a"])).await;
     running.spacelift.add_fault(Fault::once(FaultKind::AnswerLost).on("runTrigger"));
+    // Nobody looks for the run before there is another.
+    let unseen = Fault::always(FaultKind::ServerError { status: 503 }).on("ListRuns");
+    let unseen = running.spacelift.add_fault(unseen);
     let chain = running.plan(&[("a", &[])]).await;
     running.accepted("runTrigger").await;
-    // Somebody else uses our key, before we could look.
+    // Somebody else uses our key.
     let somebody = Client::new(&running.config.spacelift).unwrap();
     let twin = Trigger {
         stack: StackId::from("a"),
@@ -250,6 +250,7 @@ async fn of_two_runs_that_may_be_ours_a_person_says_which() {
         mark: "somebody".to_owned(),
     };
     let twin = somebody.trigger(&twin).await.unwrap();
+    running.spacelift.remove_fault(unseen);
 
     let page = running.until(chain, "it is held", |page| step(page, "a").call.is_some()).await;
     assert!(!page.line.state.is_terminal());
