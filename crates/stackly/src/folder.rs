@@ -81,12 +81,11 @@ impl Folder {
     /// The file that a program meant which ran at the root, in the part that is asked for, or
     /// anywhere and names files in full.
     pub(crate) fn place(&self, path: &str) -> Option<String> {
-        let path = Path::new(path);
-        let inner = spelt(path.strip_prefix(&self.root).unwrap_or(path))
-            .or_else(|| spelt(path.strip_prefix("/").ok()?))?;
-        let below = format!("{}/{inner}", self.part);
+        let inner = Path::new(path).strip_prefix(&self.root).ok().and_then(Path::to_str);
+        let inner = inner.unwrap_or(path).trim_start_matches('/');
+        let seen_from = ["", &self.part].map(|folder| code::path::join(folder, inner));
         let is_here = |path: &String| self.entries.iter().any(|entry| entry.path == *path);
-        [inner, below].into_iter().find(is_here)
+        seen_from.into_iter().flatten().find(is_here)
     }
 }
 

@@ -213,20 +213,7 @@ fn within(folder: &str, path: &str) -> Place {
         Some(rest) => rest.strip_prefix('/'),
         None => Some(path).filter(|path| !path.starts_with('/')),
     };
-    inner.and_then(straight).map_or(Place::Untold, Place::At)
-}
-
-/// A path without steps back; none if it leads out.
-fn straight(path: &str) -> Option<String> {
-    let mut parts = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "." => {}
-            ".." => drop(parts.pop()?),
-            part => parts.push(part),
-        }
-    }
-    Some(parts.join("/"))
+    inner.and_then(|inner| code::path::join("", inner).ok()).map_or(Place::Untold, Place::At)
 }
 
 fn span(wait: Duration) -> TimeDelta {

@@ -64,9 +64,11 @@ impl Scanner {
                 Some(inner) => (inner, false),
                 None => (path, path.starts_with('/')),
             };
-            let inner = inner.trim_start_matches('/');
-            if scope.has(inner) {
-                return Place::At(inner.to_owned());
+            let Ok(inner) = code::path::join("", inner.trim_start_matches('/')) else {
+                return Place::Untold;
+            };
+            if scope.has(&inner) {
+                return Place::At(inner);
             }
             // Some mean the root of the code by the first slash.
             match is_full && !folder.join(inner).exists() {

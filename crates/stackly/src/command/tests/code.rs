@@ -155,7 +155,9 @@ async fn rules_policies_and_scanners_decide_with_annotations_at_their_lines() {
         {"ruleId":"AWS001","level":"error","message":{"text":"no logging"},"locations":[{
         "physicalLocation":{"artifactLocation":{"uri":"app/main.tf"},"region":{"startLine":1}}}]},
         {"ruleId":"AWS002","level":"error","message":{"text":"not here"},"locations":[{
-        "physicalLocation":{"artifactLocation":{"uri":"gone/main.tf"}}}]}]}]}"#;
+        "physicalLocation":{"artifactLocation":{"uri":"gone/main.tf"}}}]},
+        {"ruleId":"AWS003","level":"error","message":{"text":"on a detour"},"locations":[{
+        "physicalLocation":{"artifactLocation":{"uri":"gone/../app/main.tf"}}}]}]}]}"#;
     let found = rules.path().join("found.json");
     fs::write(&found, sarif).unwrap();
     write(
@@ -195,6 +197,7 @@ async fn rules_policies_and_scanners_decide_with_annotations_at_their_lines() {
     told.sort();
     let expected = [
         "app/main.tf:1 failure tfsec.AWS001",
+        "app/main.tf:1 failure tfsec.AWS003",
         "network/stackly.hcl:1 failure policy_denied",
         "open/main.tf:5 failure security.aws.public_bucket",
         "open/stackly.hcl:2 failure policy_unknown",
@@ -202,7 +205,7 @@ async fn rules_policies_and_scanners_decide_with_annotations_at_their_lines() {
     assert_eq!(told, expected);
     done.failed(1);
     let written: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
-    assert_eq!(written["runs"][0]["results"].as_array().unwrap().len(), 4);
+    assert_eq!(written["runs"][0]["results"].as_array().unwrap().len(), 5);
 
     let done = run(all.clone(), None).await;
     assert!(

@@ -95,7 +95,7 @@ fn scanned(file: &Path, code: &Code<'_>) -> Result<Vec<Annotation>, Failure> {
     let text = fs::read_to_string(file).map_err(|error| Failure::unread(file, error))?;
     let place = |path: &str| match code.folder.place(path) {
         Some(path) if code.scope.has(&path) => Place::At(path),
-        None if path.starts_with('/') || path.starts_with("../") => Place::Untold,
+        None if path.starts_with('/') || code::path::join("", path).is_err() => Place::Untold,
         Some(_) | None => Place::Elsewhere,
     };
     let findings = sarif::read(&text, &place)
