@@ -4,12 +4,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{routes::SlackRoute, slack::Message, status::Status, story::Thread};
+use crate::{
+    routes::SlackRoute,
+    slack::{Message, announcement::Announcement},
+    status::Status,
+    story::Thread,
+};
 
 /// A new Slack message.
 pub(crate) const SLACK_POST: &str = "slack.post";
 /// A Slack message to be changed in place.
 pub(crate) const SLACK_UPDATE: &str = "slack.update";
+/// A Slack message of its own, beside that of the story.
+pub(crate) const SLACK_ANNOUNCE: &str = "slack.announce";
 /// A commit status.
 pub(crate) const GITHUB_STATUS: &str = "github.status";
 /// A comment at a pull request; its body is a [`crate::comment::Comment`].
@@ -21,11 +28,11 @@ pub(crate) const GITHUB_CHECK: &str = "github.check";
 /// An outgoing webhook; its body is a [`crate::webhook::Hook`].
 pub(crate) const WEBHOOK_SEND: &str = "webhook.send";
 
-/// The body of [`SLACK_POST`] and [`SLACK_UPDATE`].
+/// The body of [`SLACK_POST`], [`SLACK_UPDATE`] and [`SLACK_ANNOUNCE`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SlackCall {
-    /// The story, written into the metadata of the message: our mark, by which a post of unknown
-    /// outcome is found again.
+    /// The story, or the event that is announced; written into the metadata of the message: our mark,
+    /// by which a post of unknown outcome is found again.
     pub(crate) story: Uuid,
     /// The channel as configured, or as Slack answered.
     pub(crate) channel: String,
@@ -34,8 +41,20 @@ pub(crate) struct SlackCall {
     pub(crate) configured: Option<String>,
     /// The message to update.
     pub(crate) ts: Option<String>,
+    /// What it is an answer to, if that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reply: Option<Reply>,
     pub(crate) text: String,
     pub(crate) blocks: Value,
+}
+
+/// The place of a message in the thread of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reply {
+    /// The other one.
+    pub(crate) ts: String,
+    /// Whether the channel shows it, too.
+    pub(crate) aloud: bool,
 }
 
 /// The body of [`GITHUB_STATUS`], and of statuses at other hosts ([`crate::forge`]).
@@ -69,6 +88,25 @@ impl SlackCall {
             },
             configured: thread.configured.clone().filter(|_| posted.is_some()),
             ts: posted.map(|posted| posted.ts.clone()),
+            reply: None,
+            text: message.text,
+            blocks: message.blocks,
+        }
+    }
+
+    /// A message of its own about an event, in the thread of its story as far as that has one.
+    pub(crate) fn announcement(
+        event: Uuid,
+        Announcement { message, aloud }: Announcement,
+        route: &SlackRoute,
+        thread: &Thread,
+    ) -> Self {
+        Self {
+            story: event,
+            channel: thread.channel(route).to_owned(),
+            configured: None,
+            ts: None,
+            reply: thread.root(route).map(|ts| Reply { ts: ts.to_owned(), aloud }),
             text: message.text,
             blocks: message.blocks,
         }

@@ -14,8 +14,8 @@ use uuid::Uuid;
 
 use crate::{
     call::{
-        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_OVERVIEW, GITHUB_STATUS, SlackCall, StatusCall,
-        WEBHOOK_SEND,
+        GITHUB_CHECK, GITHUB_COMMENT, GITHUB_OVERVIEW, GITHUB_STATUS, SLACK_ANNOUNCE, SlackCall,
+        StatusCall, WEBHOOK_SEND,
     },
     forge::{Forge, What},
     input::{Again, Input, Outlets},
@@ -74,6 +74,16 @@ impl Notifier {
         let id = story.slack.outlet.offer(&lane, message.fingerprint(), now)?;
         let call = SlackCall::new(key, message, route, &story.slack);
         Some(self.effect((id, lane), call.kind(), &call, input))
+    }
+
+    /// What people must hear at once: nobody is woken by a message that is changed in place.
+    fn announcement(&self, story: &Story, input: &Envelope<Input>) -> Option<Effect> {
+        let route = self.routes.slack.as_ref()?;
+        let announcement = story.announcement(&input.body)?;
+        let call = SlackCall::announcement(input.id, announcement, route, &story.slack);
+        let id = Uuid::new_v5(&input.id, b"announcement");
+        let lane = format!("slack/{}/{id}", self.key(&input.body));
+        Some(self.effect((id, lane), SLACK_ANNOUNCE, &call, input))
     }
 
     /// What is told where the code is reviewed: at GitHub or at the host that has the repository.
@@ -186,14 +196,21 @@ impl Notifier {
         effects.collect()
     }
 
-    /// A webhook that a person has sent again: beside whatever is on its way to its endpoint.
-    fn webhook_again(&self, input: &Envelope<Input>) -> Option<Effect> {
-        let Input::Again(Again { key, what: Outlets::Webhook(hook) }) = &input.body else {
-            return None;
-        };
+    /// A webhook or an announcement that a person has sent again: beside whatever is on its way there.
+    fn again(&self, input: &Envelope<Input>) -> Option<Effect> {
+        let Input::Again(Again { key, what }) = &input.body else { return None };
         let id = Uuid::new_v5(&input.id, b"webhook");
-        let lane = format!("webhook/{}/{key}/{id}", hook.endpoint);
-        Some(self.effect((id, lane), WEBHOOK_SEND, hook, input))
+        match what {
+            Outlets::Webhook(hook) => {
+                let lane = format!("webhook/{}/{key}/{id}", hook.endpoint);
+                Some(self.effect((id, lane), WEBHOOK_SEND, hook, input))
+            }
+            Outlets::Announcement(call) => {
+                let lane = format!("slack/{key}/{id}");
+                Some(self.effect((id, lane), SLACK_ANNOUNCE, call, input))
+            }
+            Outlets::Slack | Outlets::Host | Outlets::Overview => None,
+        }
     }
 
     fn effect<B: Serialize>(
@@ -251,6 +268,7 @@ impl Decider for Notifier {
         story.take(input, &self.routes, now);
         let mut decision = Decision::none();
         decision.effects.extend(self.slack(story, input, now));
+        decision.effects.extend(self.announcement(story, input));
         decision.effects.extend(self.host(story, input, now));
         decision.effects.extend(self.overview(story, input, now));
         // A pull request is woken whenever something happens to one of its heads.
@@ -258,7 +276,7 @@ impl Decider for Notifier {
             return Ok(Decision::no_news());
         }
         decision.effects.extend(self.webhooks(story, input, now));
-        decision.effects.extend(self.webhook_again(input));
+        decision.effects.extend(self.again(input));
         if input.trace.is_none() {
             for effect in &mut decision.effects {
                 effect.trace = effect.trace.take().or_else(|| story.trace().cloned());

@@ -21,6 +21,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
+    call::SlackCall,
     catalogue, check, comment,
     notice::{Alert, Notice},
     policies,
@@ -156,6 +157,8 @@ pub(crate) enum Outlets {
     Overview,
     /// This event, at its endpoint.
     Webhook(Box<Hook>),
+    /// This message, beside that of the story.
+    Announcement(Box<SlackCall>),
 }
 
 impl Input {

@@ -3,7 +3,7 @@
 //!
 //! A message, a status or a comment is told again as its story stands now, in its place: nothing old is
 //! put over something new. A webhook is the same event under the same id, so that a receiver that has
-//! it already can tell.
+//! it already can tell. What was announced is announced again, in the same words.
 
 use bus::{Command, Problem, read, read_as};
 use chrono::{DateTime, Utc};
@@ -16,7 +16,7 @@ use tracing::info;
 use uuid::Uuid;
 
 use crate::{
-    call::{SLACK_POST, SLACK_UPDATE, WEBHOOK_SEND},
+    call::{SLACK_ANNOUNCE, SLACK_POST, SLACK_UPDATE, WEBHOOK_SEND},
     decider::Notifier,
     input::{Again, Input, Outlets},
     page::{Deliveries, Retried, ToldAgain},
@@ -121,13 +121,17 @@ async fn again(
             let text = "its story was kept for as long as is configured and is gone";
             return Ok(("forgotten", text.to_owned()));
         }
-        WEBHOOK_SEND => {
-            let hook = found.told.said.and_then(|said| serde_json::from_value(said).ok());
-            let Some(hook) = hook else {
+        kind @ (WEBHOOK_SEND | SLACK_ANNOUNCE) => {
+            let said = found.told.said.unwrap_or_default();
+            let what = match kind {
+                WEBHOOK_SEND => serde_json::from_value(said).map(Outlets::Webhook),
+                _ => serde_json::from_value(said).map(Outlets::Announcement),
+            };
+            let Ok(what) = what else {
                 let text = "what was sent was kept for some days and is gone";
                 return Ok(("forgotten", text.to_owned()));
             };
-            Outlets::Webhook(Box::new(hook))
+            what
         }
         SLACK_POST | SLACK_UPDATE => Outlets::Slack,
         kind if kind.ends_with(".overview") => Outlets::Overview,

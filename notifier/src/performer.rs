@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tracing::{error, warn};
 
 use crate::{
-    call::{SLACK_POST, SLACK_UPDATE, SlackCall, WEBHOOK_SEND},
+    call::{SLACK_ANNOUNCE, SLACK_POST, SLACK_UPDATE, SlackCall, WEBHOOK_SEND},
     client::{
         Client,
         github::GithubClient,
@@ -80,6 +80,7 @@ impl Caller {
             && !client.route.knows(&call.channel)
         {
             call.channel.clone_from(&client.route.channel);
+            call.reply = None;
         }
         let note = Note::new(claim, call.channel.clone(), &call.text);
         let told = |result| {
@@ -194,7 +195,7 @@ impl Caller {
     /// Makes a call; or says why this build cannot.
     async fn make(&self, claim: &Claim) -> Result<Performed<Input>, Reason> {
         Ok(match claim.kind.as_str() {
-            SLACK_POST | SLACK_UPDATE => self.slack(claim, claim.read()?).await,
+            SLACK_POST | SLACK_UPDATE | SLACK_ANNOUNCE => self.slack(claim, claim.read()?).await,
             WEBHOOK_SEND => self.webhook(claim, claim.read()?).await,
             _ => {
                 let (forge, told) = Told::read(claim)?;
@@ -223,7 +224,13 @@ async fn tell_slack(
             }
         }
     }
-    client.post(call).await
+    match client.post(call).await {
+        // What it answers to may be deleted, or its thread locked.
+        Err(Trouble::Never { .. } | Trouble::Gone { .. }) if call.reply.is_some() => {
+            client.post(&SlackCall { reply: None, ..call.clone() }).await
+        }
+        posted => posted,
+    }
 }
 
 fn later(after: Duration, text: String, uncertain: bool) -> Performed<Input> {

@@ -9,10 +9,12 @@ use contracts::{
         ChainState, PlannedEdges, PlannedStep,
     },
     change::Change,
-    gate::{GateDecided, Moment, Outcome},
+    gate::{GateDecided, GateOverridden, Moment, Outcome},
     order::{ChainOrdered, OrderKind},
     run::Delta,
-    step::{StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepSummary},
+    step::{
+        StepApplying, StepFinished, StepPlanned, StepStarted, StepState, StepStuck, StepSummary,
+    },
 };
 use uuid::Uuid;
 
@@ -210,6 +212,29 @@ pub(crate) fn paused() -> ChainOrdered {
         reason: reason(Code::ChainPaused, "paused by bob"),
         again: Vec::new(),
     }
+}
+
+/// Somebody breaks the glass before an apply.
+pub(crate) fn overridden(by: &str) -> GateOverridden {
+    GateOverridden {
+        gate: gate(2),
+        chain: chain(),
+        moment: Moment::BeforeApply,
+        stack: Some("app-prod".into()),
+        by: by.to_owned(),
+        reason: "the shop is <down>".to_owned(),
+        until: at(3_600),
+        whole_chain: false,
+        wants_second: true,
+        over: vec![reason(Code::Frozen, "the freeze *winter* holds it")],
+    }
+}
+
+/// A step has waited for a worker for too long.
+pub(crate) fn stuck(stack: &str) -> StepStuck {
+    let step = summary(stack, StepState::Planning, Code::NoWorker, "nobody takes it");
+    let mend = format!("stackly cancel {}/{stack}", chain());
+    StepStuck { chain: chain(), step, mend: Some(mend) }
 }
 
 /// GitHub as it is told by default.

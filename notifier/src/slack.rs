@@ -4,6 +4,7 @@
 //! Everything that came from outside is escaped and shown verbatim: a commit titled `<!channel>` or
 //! `@here` must wake nobody.
 
+use chrono::{DateTime, Utc};
 use contracts::{
     Action, Code, Reason,
     chain::{ChainKind, ChainState},
@@ -19,6 +20,7 @@ use crate::{
     slack::text::{clip, escape, link, took},
 };
 
+pub(crate) mod announcement;
 pub(crate) mod lines;
 mod orders;
 pub(crate) mod text;
@@ -239,9 +241,7 @@ fn wait_text(wait: &Wait<'_>) -> String {
     };
     let what = match wait.outcome {
         Outcome::HoldUntil { until } => {
-            let plain = until.format("%Y-%m-%d %H:%M UTC");
-            let stamp = until.timestamp();
-            format!("until <!date^{stamp}^{{date_short_pretty}} {{time}}|{plain}>")
+            format!("until {}", clock(*until))
         }
         Outcome::HoldForApprovals { given, needed } => {
             format!("for approval, {given} of {needed} given: `stackly approve {}`", wait.gate)
@@ -254,6 +254,12 @@ fn wait_text(wait: &Wait<'_>) -> String {
         None => String::new(),
     };
     format!("• {who} {moment}, {what}{run}{why}")
+}
+
+/// A time, as it is where the message is read.
+fn clock(at: DateTime<Utc>) -> String {
+    let plain = at.format("%Y-%m-%d %H:%M UTC");
+    format!("<!date^{}^{{date_short_pretty}} {{time}}|{plain}>", at.timestamp())
 }
 
 fn ending_section(ending: &Ending) -> Option<Value> {

@@ -28,7 +28,10 @@ use crate::{
     overview::Overview,
     policies,
     routes::{HostRoute, Routes},
-    slack::{self, Message},
+    slack::{
+        self, Message,
+        announcement::{self, Announcement},
+    },
     status::{self, Status},
     webhook::Hook,
     webhook_queue::{Dispatch, Queue},
@@ -158,7 +161,7 @@ impl Story {
                 Outlets::Slack => self.slack.outlet.say_again(),
                 Outlets::Host => self.host.say_again(),
                 Outlets::Overview => self.overview.outlet.say_again(),
-                Outlets::Webhook(_) => {}
+                Outlets::Webhook(_) | Outlets::Announcement(_) => {}
             },
             Input::Webhook(_) | Input::Woken(_) => {}
         }
@@ -174,6 +177,12 @@ impl Story {
             About::Notice(notice) => slack::refusal(notice),
             About::Alert(alert) => Some(slack::alert(alert)),
         }
+    }
+
+    /// What people must hear at once of what was just taken in, as a message of its own.
+    pub(crate) fn announcement(&self, input: &Input) -> Option<Announcement> {
+        let About::Chain(digest) = &self.about else { return None };
+        announcement::of(input, digest)
     }
 
     /// Whether all is known that decides which channel it belongs into.

@@ -73,9 +73,8 @@ impl Office {
     }
 
     async fn message_when(&self, what: &str, wanted: fn(&Message) -> bool) -> Message {
-        let last = || async { self.slack.messages().pop() };
-        let found = |message: &Option<Message>| message.as_ref().is_some_and(wanted);
-        eventually(what, PATIENCE, last, found).await.expect("it was waited for")
+        let last = || async { self.slack.messages().into_iter().rfind(wanted) };
+        eventually(what, PATIENCE, last, Option::is_some).await.expect("it was waited for")
     }
 
     /// Sends what Slack sends when somebody presses; gives the status.
@@ -235,6 +234,10 @@ async fn what_waits_too_long_is_cancelled_by_a_press() {
     let commit = office.pipeline.push(&["stacks/a/main.tf"]).await;
     let can_cancel = |message: &Message| message.blocks.to_string().contains("\"cancel:chain_");
     let message = office.message_when("a button to cancel the step", can_cancel).await;
+    // Nobody is woken by the one that is changed in place.
+    let is_told = |message: &Message| message.text.contains(":warning: a is stuck: ");
+    let told = office.message_when("a message of its own", is_told).await;
+    assert!(told.is_in_channel && told.ts != message.ts, "{told:#?}");
 
     let told = office.pressed(&message, "cancel", "U0BOB").await;
     assert!(told.contains("/a is canceled, as bob says"), "{told}");

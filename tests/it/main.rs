@@ -18,6 +18,7 @@ mod merge_requests;
 mod needed;
 mod notify;
 mod orders;
+mod overrides;
 mod plan_all;
 mod planned;
 mod preview;

@@ -34,6 +34,10 @@ pub struct Message {
     pub blocks: Value,
     /// What programs read.
     pub metadata: Value,
+    /// The message in whose thread it is.
+    pub thread_ts: Option<String>,
+    /// The channel shows it: it is in no thread, or in one and in the channel, too.
+    pub is_in_channel: bool,
     /// How often it was changed in place.
     pub edits: usize,
 }
@@ -255,6 +259,12 @@ impl World {
             return Err("is_archived");
         }
         check_looks(body)?;
+        let thread_ts = body["thread_ts"].as_str().map(str::to_owned);
+        let is_root =
+            |root: &Message| root.channel == channel && Some(&root.ts) == thread_ts.as_ref();
+        if thread_ts.is_some() && !self.messages.iter().any(is_root) {
+            return Err("cannot_reply_to_message");
+        }
         let ts = format!("{}.{:06}", chrono::Utc::now().timestamp(), self.messages.len());
         self.messages.push(Message {
             channel: channel.clone(),
@@ -262,6 +272,8 @@ impl World {
             text: body["text"].as_str().unwrap_or_default().to_owned(),
             blocks: body["blocks"].clone(),
             metadata: body["metadata"].clone(),
+            is_in_channel: thread_ts.is_none() || body["reply_broadcast"] == true,
+            thread_ts,
             edits: 0,
         });
         Ok(json!({ "ok": true, "channel": channel, "ts": ts }))
@@ -302,7 +314,7 @@ impl World {
             .messages
             .iter()
             .rev()
-            .filter(|message| message.channel == channel)
+            .filter(|message| message.channel == channel && message.is_in_channel)
             .filter(|message| message.ts.parse::<f64>().is_ok_and(|ts| ts > oldest))
             .collect();
         let page: Vec<Value> = found

@@ -105,7 +105,7 @@ impl SlackClient {
 
     /// Posts a new message.
     pub(crate) async fn post(&self, call: &SlackCall) -> Result<Posted, Trouble> {
-        let body = json!({
+        let mut body = json!({
             "channel": call.channel,
             "text": call.text,
             "blocks": call.blocks,
@@ -113,6 +113,10 @@ impl SlackClient {
             "unfurl_links": false,
             "unfurl_media": false,
         });
+        if let Some(reply) = &call.reply {
+            body["thread_ts"] = json!(reply.ts);
+            body["reply_broadcast"] = json!(reply.aloud);
+        }
         let answer = self.call("chat.postMessage", &body).await?;
         let posted = posted(&answer)?;
         let mut ids = self.ids.lock().expect("no holder panics");
@@ -134,7 +138,8 @@ impl SlackClient {
         self.call("chat.update", &body).await.and_then(|answer| posted(&answer))
     }
 
-    /// Looks whether the message of a story was posted since.
+    /// Looks whether the message of a story was posted since. One that the channel does not show is
+    /// not found.
     pub(crate) async fn look(
         &self,
         call: &SlackCall,

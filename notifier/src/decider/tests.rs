@@ -1,11 +1,16 @@
 use std::time::Duration;
 
-use contracts::{Code, Envelope, Trace, chain::ChainPlanned, gate::Outcome};
+use contracts::{
+    Code, Envelope, Trace,
+    chain::{ChainKind, ChainPlanned},
+    gate::Outcome,
+    step::StepState,
+};
 use store::{Decider, Effect};
 
 use super::Notifier;
 use crate::{
-    call::{SlackCall, StatusCall},
+    call::{Reply, SlackCall, StatusCall},
     input::{HostTold, Input, SlackResult, SlackTold, WebhookTold},
     routes::{Routes, SlackRoute, WebhookRoute},
     sample::{self, alerted, at, chain, decided, envelope, ignored, planned},
@@ -222,6 +227,80 @@ fn an_ignored_change_whose_commit_has_a_chain_gets_no_status() {
 fn a_fault_of_the_account_gets_a_message_and_no_status() {
     let mut desk = Desk::new(routes());
     desk.body(Input::Alerted(alerted("down")), 0);
+    assert_eq!(desk.kinds(), ["slack.post"]);
+}
+
+/// What is announced next.
+fn announced(desk: &mut Desk, second: i64) -> (Effect, SlackCall) {
+    let effect = desk.conclude("slack.announce", second);
+    let call = serde_json::from_value(effect.body.clone()).unwrap();
+    (effect, call)
+}
+
+#[test]
+fn each_broken_glass_is_a_message_of_its_own_in_the_thread_and_in_the_channel() {
+    let mut desk = Desk::new(Routes { github: None, webhooks: vec![], ..routes() });
+    desk.body(Input::Planned(planned(&["app-prod"])), 0);
+    desk.body(Input::Overridden(sample::overridden("ada")), 1);
+    let (first, call) = announced(&mut desk, 2);
+    assert_eq!((call.channel.as_str(), call.reply), ("deploys", None), "no thread is known yet");
+    desk.conclude("slack.post", 3);
+    let event = envelope(Input::Overridden(sample::overridden("bob")), 4);
+    desk.decide(&event);
+    let (second, call) = announced(&mut desk, 5);
+    assert_eq!(call.reply, Some(Reply { ts: "1.2".to_owned(), aloud: true }));
+    assert_eq!(call.story, event.id, "it is not taken for the chain's own");
+    assert_ne!(first.id, second.id);
+    desk.decide(&event);
+    assert_eq!(announced(&mut desk, 6).0.id, second.id, "the same event is the same call");
+    let posted = desk.story.slack.posted.as_ref().unwrap();
+    assert_eq!(posted.ts, "1.2", "the chain has the message that it had");
+
+    let text = ":rotating_light: bob broke the glass before the apply of app-prod: the shop is \
+                &lt;down&gt;";
+    assert_eq!(call.text, text);
+    let shown = call.blocks.to_string();
+    let gate = sample::gate(2).to_string();
+    for said in ["2026-09-21 15:13 UTC", "a second person", "the freeze *winter*", &gate, "Widen"] {
+        assert!(shown.contains(said), "{said} in {shown}");
+    }
+}
+
+#[test]
+fn a_stuck_step_wakes_the_channel_once_for_each_cause_and_no_preview_does() {
+    let mut desk = Desk::new(Routes { github: None, webhooks: vec![], ..routes() });
+    desk.body(Input::Planned(planned(&["net-prod", "app-prod"])), 0);
+    desk.conclude("slack.post", 1);
+    let mut aloud = Vec::new();
+    for (stack, code, second) in [
+        ("net-prod", Code::NoWorker, 10),
+        ("app-prod", Code::NoWorker, 11),
+        ("net-prod", Code::RunOverdue, 12),
+    ] {
+        let mut event = sample::stuck(stack);
+        event.step.reason.code = code;
+        desk.body(Input::StepStuck(event), second);
+        let call = announced(&mut desk, second).1;
+        let reply = call.reply.expect("the thread is there");
+        aloud.push((call.text, reply.aloud));
+        let shown = call.blocks.to_string();
+        assert!(shown.contains(&format!("stackly cancel {}/{stack}", chain())), "{shown}");
+    }
+    let said = |name: &str, aloud| (format!(":warning: {name} is stuck: nobody takes it"), aloud);
+    assert_eq!(aloud, [said("net prod", true), said("app prod", false), said("net prod", true)]);
+
+    let gone_on = contracts::step::StepApplying {
+        chain: chain(),
+        step: sample::summary("net-prod", StepState::Applying, Code::RunInFlight, "applies"),
+    };
+    desk.body(Input::StepApplying(gone_on), 20);
+    desk.body(Input::StepStuck(sample::stuck("net-prod")), 21);
+    assert!(!desk.kinds().contains(&"slack.announce"), "it went on since");
+
+    let mut desk = Desk::new(Routes { github: None, webhooks: vec![], ..routes() });
+    let preview = ChainPlanned { kind: ChainKind::Preview, ..planned(&["net-prod"]) };
+    desk.body(Input::Planned(preview), 0);
+    desk.body(Input::StepStuck(sample::stuck("net-prod")), 1);
     assert_eq!(desk.kinds(), ["slack.post"]);
 }
 

@@ -39,6 +39,12 @@ impl Thread {
         self.chosen.as_deref().filter(|channel| route.knows(channel)).unwrap_or(&route.channel)
     }
 
+    /// The message to answer to, unless what is said now belongs into another channel.
+    pub(crate) fn root(&self, route: &SlackRoute) -> Option<&str> {
+        let is_there = self.configured.as_deref() == Some(self.channel(route));
+        self.posted.as_ref().filter(|_| is_there).map(|posted| &*posted.ts)
+    }
+
     /// The next thing said is a new message.
     pub(super) fn anew(&mut self) {
         self.posted = None;

@@ -5,7 +5,7 @@ use receivers::{Fault, GITHUB_TOKEN, Github, HOOK_SECRET, Hook, Reply, SLACK_TOK
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::desk::{Desk, change, finished, new_chain, planned, seen, until};
+use crate::desk::{Desk, change, finished, new_chain, overridden, planned, seen, until};
 
 async fn ask(desk: &Desk, question: &str, body: &Value) -> Result<Value, String> {
     let subject = format!("stackly.ask.notifier.{question}");
@@ -110,6 +110,28 @@ async fn what_waits_is_tried_now() {
     assert_eq!(told["reason"]["code"], "access_refused");
     assert_eq!(retry(&desk, Uuid::new_v4(), &[effect]).await["code"], "tried_now");
     until("it is posted", async || seen(slack.messages(), |all| all.len() == 1)).await;
+}
+
+#[tokio::test]
+async fn what_was_announced_in_vain_is_announced_again() {
+    let slack = Slack::start().await;
+    let options = format!(
+        "[slack]\ntoken = \"{SLACK_TOKEN}\"\nchannel = \"deploys\"\napi_base = \"{}\"\n",
+        slack.api_base
+    );
+    let desk = Desk::start(&options).await;
+    slack.fail("chat.postMessage", Fault::Error("invalid_blocks"));
+    let chain = new_chain();
+    desk.announce(chain.0, &overridden(chain, "olga")).await;
+    let given_up = json!({ "standing": "given_up" });
+    let all = until("it is given up", async || {
+        seen(listed(&desk, &given_up).await, |all| all.len() == 1)
+    })
+    .await;
+    over(&desk, &all[0]["effect"]).await;
+    assert_eq!(retry(&desk, Uuid::new_v4(), &[&all[0]["effect"]]).await["code"], "told_again");
+    let told = until("it is posted", async || seen(slack.messages(), |all| all.len() == 1)).await;
+    assert!(told[0].text.contains("olga broke the glass"), "{}", told[0].text);
 }
 
 #[tokio::test]

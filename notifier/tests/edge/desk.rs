@@ -5,11 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use bus::Bus;
 use chrono::Utc;
 use contracts::{
-    ChainId, Code, CommitSha, List, Message, Outgoing, Reason,
+    ChainId, Code, CommitSha, GateId, List, Message, Outgoing, Reason,
     chain::{
         ChainFinished, ChainKind, ChainPlanned, ChainStarted, ChainState, PlannedEdges, PlannedStep,
     },
     change::Change,
+    gate::{GateOverridden, Moment},
     step::{StepFinished, StepState, StepSummary},
 };
 use embedded::{shared_nats, shared_postgres};
@@ -248,6 +249,21 @@ pub(crate) fn summary(stack: &str, state: StepState) -> StepSummary {
         run_url: Some(format!("https://acme.app.spacelift.io/stack/{stack}/run/01RUN")),
         delta: None,
         attempt: 1,
+    }
+}
+
+pub(crate) fn overridden(chain: ChainId, by: &str) -> GateOverridden {
+    GateOverridden {
+        gate: GateId(Uuid::nil()),
+        chain,
+        moment: Moment::BeforeChain,
+        stack: None,
+        by: by.to_owned(),
+        reason: "the shop is down".to_owned(),
+        until: Utc::now(),
+        whole_chain: true,
+        wants_second: false,
+        over: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use contracts::{Code, Reason, catalogue::AccountAlerted, chain::ChainRefused};
 use receivers::{Fault, Github, Message, Slack};
 
 use crate::desk::{
-    Desk, change, finished, new_chain, planned, seen, started, step_finished, until,
+    Desk, change, finished, new_chain, overridden, planned, seen, started, step_finished, until,
 };
 
 const POST: &str = "chat.postMessage";
@@ -220,6 +220,42 @@ async fn a_message_somebody_deleted_is_posted_anew() {
     desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
     message(&slack, "finished").await;
     assert_eq!(slack.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_broken_glass_is_told_once_beside_the_chain_whatever_slack_and_we_do() {
+    let slack = Slack::start().await;
+    let mut desk = Desk::start(&config(&slack, "deploys")).await;
+    let (chain, change) = (new_chain(), change());
+    desk.announce(chain.0, &planned(chain, &change, &["a"])).await;
+    desk.announce(chain.0, &started(chain, &change, 1)).await;
+    let root = message(&slack, "0 of 1 done").await;
+    slack.fail(POST, Fault::AnswerLost);
+    desk.announce(chain.0, &overridden(chain, "olga")).await;
+    desk.announce(chain.0, &overridden(chain, "vera")).await;
+    for by in ["olga", "vera"] {
+        let told = message(&slack, &format!("{by} broke the glass of the whole chain")).await;
+        assert!(told.text.ends_with(": the shop is down"), "{}", told.text);
+        assert_eq!((told.thread_ts.as_ref(), told.is_in_channel), (Some(&root.ts), true));
+    }
+    until("both are recorded", async || {
+        let told = |all: &Vec<serde_json::Value>| {
+            let announced = all.iter().filter(|it| it["kind"] == "slack.announce");
+            announced.filter(|it| it["standing"] == "delivered").count() == 2
+        };
+        seen(desk.deliveries(chain).await, told)
+    })
+    .await;
+    desk.stop().await;
+    desk.go_on().await;
+    desk.announce(chain.0, &finished(chain, &change, &["a"])).await;
+    assert_eq!(message(&slack, "finished").await.ts, root.ts);
+    assert_eq!(slack.messages().len(), 3, "{:#?}", slack.messages());
+
+    slack.delete_messages();
+    desk.announce(chain.0, &overridden(chain, "zoe")).await;
+    let told = message(&slack, "zoe broke the glass").await;
+    assert_eq!(told.thread_ts, None, "what it would answer to is gone");
 }
 
 #[tokio::test]

@@ -217,7 +217,7 @@ pub fn tell(
     let mut told = None;
     if weather.arrives() {
         told = Some(match claim.kind.as_str() {
-            "slack.post" | "slack.update" => {
+            "slack.post" | "slack.update" | "slack.announce" => {
                 let ts = outside.say(&claim.body, claim.uncertain);
                 let result = SlackResult::Said { channel: "C1".to_owned(), ts };
                 Input::Slack(SlackTold { key, effect, result })
