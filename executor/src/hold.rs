@@ -50,7 +50,10 @@ pub(crate) async fn name_holds(
             Seen::OurLock(said) => wait.add(&phrase(&said), format!("stackly unlock {stack}")),
             Seen::Stack(Hold { lock: Some(lock), .. }) => wait.add(
                 &lock.to_string(),
-                format!("unlock stack {stack} in Spacelift, or: stackly cancel {here}"),
+                format!(
+                    "unlock stack {stack} at {}, or: stackly cancel {here}",
+                    pages.spacelift.stack_url(&stack)
+                ),
             ),
             Seen::Stack(Hold { blocker: Some(run), .. }) if ours.as_ref() != Some(&run.run) => {
                 let mend = format!(

@@ -211,6 +211,7 @@ fn queued(step: &StepPage, reminders: &Reminders) -> Found {
         Code::OutcomeUnknown => found
             .mend("do what the sentence says, once you have looked")
             .limit(reminders.approval, Code::OutcomeUnknown),
+        // Only a lock that was taken through us is known before Spacelift refuses.
         Code::StackLocked => {
             found.mend(format!("stackly unlock {stack}")).limit(reminders.call, Code::StackLocked)
         }
@@ -341,7 +342,8 @@ fn call(step: &StepPage, here: &str, reminders: &Reminders) -> Found {
     };
     let mend = match reason.code {
         Code::StackLocked => {
-            format!("unlock stack {} in Spacelift, or: stackly cancel {here}", step.summary.stack)
+            let stack = &step.summary.stack;
+            format!("unlock stack {stack} as the sentence says, or: stackly cancel {here}")
         }
         Code::SpaceliftUnauthorized => "give the executor an API key that Spacelift accepts".into(),
         Code::OutcomeUnknown => "discard all but one of these runs in Spacelift".into(),

@@ -76,14 +76,18 @@ impl Client {
             at: at.and_then(|seconds| DateTime::from_timestamp(seconds, 0)),
             note: note.filter(|note| !note.is_empty()),
         });
-        let base = &self.inner.base;
         let blocker = shown.blocker.map(|run| Blocker {
-            url: format!("{base}/stack/{stack}/run/{}", run.id),
+            url: format!("{}/run/{}", self.stack_url(stack), run.id),
             run: run.id.into(),
             state: run.state,
             triggered_by: run.triggered_by.filter(|by| !by.is_empty()),
         });
         Ok(Hold { lock, blocker })
+    }
+
+    /// Where a person can see a stack, and lock and unlock it.
+    pub fn stack_url(&self, stack: &StackId) -> String {
+        format!("{}/stack/{stack}", self.inner.base)
     }
 
     /// Who would work for a stack; none if it uses Spacelift's own workers.

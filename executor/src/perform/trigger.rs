@@ -55,7 +55,7 @@ impl Calls {
             // Who has it locked may run it, and that may be us.
             let lock = lock.filter(|lock| lock.by != self.spacelift.actor());
             return Ok(match lock {
-                Some(lock) => self.locked(call, &lock.to_string()),
+                Some(lock) => self.locked_there(call, &lock.to_string()),
                 None => Called::Over(CallResult::HeldUp),
             });
         }
@@ -74,7 +74,7 @@ impl Calls {
             Err(Error::Refused { reason }) if says_locked(&reason) => {
                 let hold = self.spacelift.hold(&call.stack).await.unwrap_or_default();
                 let by = hold.lock.map(|lock| format!("; {lock}")).unwrap_or_default();
-                Ok(self.locked(call, &format!("{reason}{by}")))
+                Ok(self.locked_there(call, &format!("{reason}{by}")))
             }
             Err(Error::Refused { reason }) => Ok(Called::Over(refused(call, &reason))),
             Err(error) => Err(error),
@@ -90,16 +90,24 @@ impl Calls {
             Meanwhile { is_canceled: true, .. } => Some(Called::Over(CallResult::Forgone)),
             Meanwhile { is_held: true, .. } => Some(Called::Over(CallResult::HeldUp)),
             Meanwhile { locked: Some(said), .. } if begins => {
-                Some(self.locked(call, &phrase(&said)))
+                let takes_off = format!("`stackly unlock {}` takes that off", call.stack);
+                Some(self.locked(call, &phrase(&said), &takes_off))
             }
             _ => None,
         })
     }
 
-    fn locked(&self, call: &Call, by: &str) -> Called {
+    /// A lock that was not taken through us is not ours to take off.
+    fn locked_there(&self, call: &Call, by: &str) -> Called {
+        let url = self.spacelift.stack_url(&call.stack);
+        self.locked(call, by, &format!("it is unlocked at {url}, by them or an administrator"))
+    }
+
+    fn locked(&self, call: &Call, by: &str, takes_off: &str) -> Called {
         let stack = &call.stack;
         let text = format!(
-            "{by}; the run starts by itself once {stack} is unlocked, if the policies let it then"
+            "{by}; {takes_off}; the run starts by itself once {stack} is unlocked, if the policies \
+             let it then"
         );
         self.held(Code::StackLocked, text)
     }

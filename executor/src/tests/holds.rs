@@ -78,7 +78,9 @@ async fn whoever_has_locked_a_stack_is_named_and_the_run_starts_once_it_is_unloc
     let line = why(&running).await;
     let text = &line.wait.reason.text;
     assert!(text.contains("; jane has locked it since 20"), "{text}");
-    assert!(text.contains("(moving the state); the run starts by itself"), "{text}");
+    assert!(text.contains("(moving the state); it is unlocked at http"), "{text}");
+    assert!(text.contains("/stack/a, by them or an administrator; the run starts"), "{text}");
+    assert!(line.wait.mend.unwrap().starts_with("unlock stack a as the sentence says"));
 
     running.spacelift.unlock("a", "jane").unwrap();
     running.finished(chain).await;
@@ -115,7 +117,8 @@ async fn a_lock_that_was_taken_while_a_run_is_queued_is_named_before_the_run_tha
     let line = why(&running).await;
 
     assert!(line.wait.reason.text.ends_with("(hands off)"), "{line:?}");
-    assert!(line.wait.mend.unwrap().starts_with("unlock stack a in Spacelift"));
+    let mend = line.wait.mend.unwrap();
+    assert!(mend.starts_with("unlock stack a at http") && mend.contains("/stack/a, or"), "{mend}");
     running.stop().await;
 }
 

@@ -118,7 +118,10 @@ async fn what_spacelift_could_not_be_asked_for_before_a_lock_of_ours_waits_for_t
         let wait = step(page, "a").wait.as_ref();
         wait.is_some_and(|wait| wait.reason.text.contains("jane has locked it"))
     };
-    running.until(chain, "it waits for the lock", waits).await;
+    let page = running.until(chain, "it waits for the lock", waits).await;
+    let wait = step(&page, "a").wait.clone().unwrap();
+    assert!(wait.reason.text.contains("; `stackly unlock a` takes that off; the run"), "{wait:?}");
+    assert!(wait.mend.unwrap().starts_with("unlock stack a as the sentence says"));
     assert_eq!(running.runs("a"), 0);
     unlock(&running, "jane", false).await.unwrap();
     running.finished(chain).await;
