@@ -11,6 +11,8 @@ pub(crate) struct Latency {
     pub(crate) p90_ms: f64,
     pub(crate) p95_ms: f64,
     pub(crate) p99_ms: f64,
+    /// The slowest thousandth: the slowest of all, if there are fewer than a thousand.
+    pub(crate) p999_ms: f64,
     pub(crate) max_ms: f64,
     pub(crate) count: usize,
 }
@@ -28,6 +30,7 @@ impl Latency {
             p90_ms: at(0.9),
             p95_ms: at(0.95),
             p99_ms: at(0.99),
+            p999_ms: at(0.999),
             max_ms: at(1.0),
             count: times.len(),
         }

@@ -71,6 +71,7 @@ struct Side {
     per_second: Spread,
     p50_ms: Spread,
     p99_ms: Spread,
+    p999_ms: Spread,
     refused: usize,
     /// CPU microseconds a request, by process.
     cpu_us: BTreeMap<&'static str, f64>,
@@ -104,6 +105,7 @@ struct Waits {
     p50_ms: Spread,
     p90_ms: Spread,
     p99_ms: Spread,
+    p999_ms: Spread,
     max_ms: Spread,
 }
 
@@ -114,6 +116,7 @@ impl Waits {
             p50_ms: over(|round| round.p50_ms),
             p90_ms: over(|round| round.p90_ms),
             p99_ms: over(|round| round.p99_ms),
+            p999_ms: over(|round| round.p999_ms),
             max_ms: over(|round| round.max_ms),
         }
     }
@@ -285,10 +288,13 @@ fn side(rounds: &[Taken]) -> Side {
     for (name, spent) in rounds.iter().flat_map(|round| &round.cpu) {
         *cpu.entry(name).or_default() += spent;
     }
+    let latency =
+        |of: fn(&Latency) -> f64| Spread::of(rounds.iter().map(|round| of(&round.sent.latency)));
     Side {
         per_second: Spread::of(rounds.iter().map(|round| round.sent.per_second)),
-        p50_ms: Spread::of(rounds.iter().map(|round| round.sent.latency.p50_ms)),
-        p99_ms: Spread::of(rounds.iter().map(|round| round.sent.latency.p99_ms)),
+        p50_ms: latency(|latency| latency.p50_ms),
+        p99_ms: latency(|latency| latency.p99_ms),
+        p999_ms: latency(|latency| latency.p999_ms),
         refused: rounds.iter().map(|round| round.sent.refused).sum(),
         cpu_share: shares(&cpu),
         cpu_us: cpu
