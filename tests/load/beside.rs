@@ -14,6 +14,7 @@ mod journal;
 mod restate;
 
 pub(crate) use build::{answer_of, run_to_end};
+pub(crate) use journal::{Driven, driven};
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
@@ -22,7 +23,7 @@ use serde_json::{Value, json};
 use simulator::Pace;
 
 use crate::{
-    beside::{contestant::Contestant, journal::Driven},
+    beside::contestant::Contestant,
     figures::{Latency, Spread, round},
     processes::{Account, Memory, memory},
     system,

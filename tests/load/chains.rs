@@ -14,10 +14,11 @@ use contracts::{
 };
 use futures::StreamExt;
 use serde::Serialize;
-use simulator::{JournalEvent, Pace};
+use simulator::Pace;
 use tokio::task::JoinSet;
 
 use crate::{
+    beside::{Driven, driven},
     figures::{Latency, Spread, round},
     processes::{Account, Memory, memory, shares},
     step_floor,
@@ -71,6 +72,8 @@ pub(crate) struct Report {
     floor_over_steps: f64,
     /// From the push to the end of its chain, all of them at once.
     chain: Latency,
+    /// From the end of each run to the accepted trigger of the stack after it, in whole milliseconds.
+    hop: Latency,
     /// Triggers that Spacelift took for each step: one, or something is wrong.
     triggers_per_step: f64,
     /// Requests to Spacelift a step, by what each asked first.
@@ -106,8 +109,9 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     run(&system, (options.chains / 10).max(1)).await?;
     let mut yardstick = vec![fsync().await?];
     let mut floor = vec![step_floor::run(&system, FLOOR_EVENTS, options.chains).await?.per_second];
-    let journal = triggers(&system);
-    let calls_before = system.simulator.control().calls();
+    let spacelift = system.simulator.control();
+    let warm = spacelift.journal(0).last().map_or(0, |entry| entry.number);
+    let calls_before = spacelift.calls();
     let before = Account::now(&processes);
     let (mut rates, mut ends, mut wall) = (Vec::new(), Vec::new(), Duration::ZERO);
     for round in 0..options.rounds.max(1) {
@@ -121,6 +125,7 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     }
     let spent = Account::now(&processes).since(&before);
     let calls = calls_since(&system, &calls_before);
+    let Driven { hops, triggers, .. } = driven(&spacelift.journal(warm), wall);
     yardstick.push(fsync().await?);
     floor.push(step_floor::run(&system, FLOOR_EVENTS, options.chains).await?.per_second);
     let (rates, floor) = (Spread::of(rates), Spread::of(floor));
@@ -137,7 +142,8 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
         floor_steps_per_second: floor,
         floor_over_steps: round(floor.median / rates.median.max(0.001)),
         chain: Latency::of(ends),
-        triggers_per_step: per_step((triggers(&system) - journal) as f64),
+        hop: Latency::of(hops),
+        triggers_per_step: per_step(triggers as f64),
         api_calls_beyond_the_necessary: per_step(beyond),
         api_calls_per_step: calls.iter().map(|(name, it)| (name.clone(), per_step(*it))).collect(),
         cpu_share: shares(&spent),
@@ -161,13 +167,6 @@ fn calls_since(system: &System, before: &BTreeMap<String, u64>) -> BTreeMap<Stri
         (name, (count - before) as f64)
     });
     since.filter(|(_, count)| *count > 0.0).collect()
-}
-
-/// How many triggers Spacelift has taken.
-fn triggers(system: &System) -> usize {
-    let journal = system.simulator.control().journal(0);
-    let triggered = |event: &JournalEvent| matches!(event, JournalEvent::Mutation(it) if it.name == "runTrigger" && it.accepted);
-    journal.iter().filter(|entry| triggered(&entry.event)).count()
 }
 
 /// Pushes to the first so many lines at once; gives how long all of it took, and each chain.

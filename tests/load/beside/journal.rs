@@ -43,7 +43,7 @@ pub(crate) async fn drive(
     let waiting = async { waiting.await.context("not all runs ended in time") };
     tokio::try_join!(ordering, waiting)?;
     let took = began.elapsed();
-    let driven = read(&spacelift.journal(before), took);
+    let driven = driven(&spacelift.journal(before), took);
     ensure!(
         driven.hops.len() == lines.len() * (length - 1),
         "{} hops were seen among {steps} steps",
@@ -60,7 +60,8 @@ fn finished(entry: &JournalEntry) -> Option<&str> {
     }
 }
 
-fn read(journal: &[JournalEntry], took: Duration) -> Driven {
+/// Reads what happened in so long.
+pub(crate) fn driven(journal: &[JournalEntry], took: Duration) -> Driven {
     let mut ends: HashMap<String, i64> = HashMap::new();
     let (mut hops, mut triggers) = (Vec::new(), 0);
     for entry in journal {
