@@ -13,6 +13,7 @@ mod door;
 mod fair;
 mod figures;
 mod floor;
+mod gates;
 mod history;
 mod hop;
 mod ingest;
@@ -81,8 +82,10 @@ enum What {
     Deliveries(proof::Deliveries),
     /// From a change to its chain, in memory, for large accounts.
     Plan(plan::Options),
-    /// Decisions per second, the load of a large set, and what waiting costs.
+    /// Decisions per second, and the load of a large set.
     Policy(policy::Options),
+    /// What gates cost that wait for people.
+    Gates(gates::Options),
     /// How late gates are woken when very many wait for the same second.
     Wakes(wakes::Options),
     /// One graph of `plan`.
@@ -144,6 +147,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             json!({ "deliveries": Box::pin(proof::deliveries(options)).await? })
         }
         What::Policy(options) => json!({ "policy": policy::measure(&options)? }),
+        What::Gates(options) => json!({ "gates": Box::pin(gates::measure(options)).await? }),
         What::Wakes(options) => {
             json!({ "wakes": Box::pin(wakes::measure(options, statements)).await? })
         }

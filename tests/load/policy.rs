@@ -1,8 +1,7 @@
-//! What the policies cost: decisions per second of one core, the load of a large set, and the memory
-//! of gates that wait.
+//! What the policies cost: decisions per second of one core, and the load of a large set.
 //!
 //! The decisions are those of the service, called as the service calls them, without the bus and
-//! the database; `load hop` and `load chains` measure those.
+//! the database; `load hop` and `load chains` measure those, and `load gates` what waiting costs.
 
 use std::{
     fmt::Write,
@@ -23,16 +22,12 @@ use contracts::{
 use policy::{
     PolicySet,
     evaluate::{Case, judge},
-    gate::Gate,
     library::Library,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{
-    figures::{Latency, round},
-    processes::resident,
-};
+use crate::figures::{Latency, round};
 
 /// How large everything is.
 #[derive(Debug, clap::Args)]
@@ -46,9 +41,6 @@ pub(crate) struct Options {
     /// Policies in the set whose load is measured.
     #[arg(long, default_value_t = 1_000)]
     large: usize,
-    /// Gates that wait.
-    #[arg(long, default_value_t = 100_000)]
-    waiting: usize,
     /// For how long decisions are made, in seconds.
     #[arg(long, default_value_t = 3)]
     seconds: u64,
@@ -64,7 +56,6 @@ pub(crate) fn measure(options: &Options) -> anyhow::Result<Value> {
         "hcl": decisions(&hcl, seconds),
         "rego": decisions(&rego, seconds),
         "load": load(folder.path(), options.large)?,
-        "waiting": waiting(&hcl, options.waiting)?,
     }))
 }
 
@@ -204,20 +195,4 @@ fn load(folder: &Path, policies: usize) -> anyhow::Result<Value> {
         anyhow::ensure!(library.current().len() == policies, "the whole set is in force");
     }
     Ok(json!({ "policies": policies, "latency": Latency::of(times) }))
-}
-
-/// What gates that wait would cost if they were kept in memory; the service keeps none of them.
-fn waiting(set: &PolicySet, gates: usize) -> anyhow::Result<Value> {
-    let before = resident()?;
-    let kept: Vec<Gate> =
-        (0..gates).map(|number| Gate::open(set, request(number as u128 * 2), noon())).collect();
-    let bytes = resident()?.saturating_sub(before);
-    let waits = kept.iter().filter(|gate| !gate.outcome.is_final()).count();
-    Ok(json!({
-        "gates": gates,
-        "waiting": waits,
-        "if_all_were_in_memory_mib": round(bytes as f64 / (1024.0 * 1024.0)),
-        "bytes_each": bytes / gates.max(1),
-        "tasks": 0,
-    }))
 }

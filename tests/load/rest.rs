@@ -68,11 +68,12 @@ pub(crate) struct Report {
 
 /// What a while of rest costs.
 #[derive(Debug, Serialize)]
-struct Rest {
+pub(crate) struct Rest {
     /// Of one core, in per cent.
     cpu_percent: BTreeMap<&'static str, f64>,
     memory: BTreeMap<&'static str, Memory>,
     /// Requests to Spacelift a second, by what each asked first.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     api_calls_per_second: BTreeMap<String, f64>,
 }
 
@@ -156,7 +157,7 @@ fn triggers(system: &System) -> usize {
 }
 
 /// Leaves the system alone, then looks at it for a while.
-async fn rest(system: &System, seconds: u64) -> Rest {
+pub(crate) async fn rest(system: &System, seconds: u64) -> Rest {
     over(SETTLE).await;
     let processes = system.processes();
     let calls_before = system.simulator.control().calls();

@@ -1,6 +1,6 @@
 //! The SQL of the load program: the floor's rows, and what Postgres says of itself.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -44,15 +44,24 @@ impl Row {
 
 /// A pool on ingest's schema, its migrations run.
 pub(crate) async fn ingest(url: &str) -> anyhow::Result<PgPool> {
+    let store = of(url, "ingest").await?;
+    store.migrate(&::ingest::MIGRATIONS).await?;
+    Ok(store.pool().clone())
+}
+
+/// A pool on the schema of the policy service, which has made it.
+pub(crate) async fn policy(url: &str) -> anyhow::Result<PgPool> {
+    Ok(of(url, "policy").await?.pool().clone())
+}
+
+async fn of(url: &str, service: &'static str) -> anyhow::Result<::store::Store> {
     let options = ::store::Options {
         url: SecretString::from(url),
         connections_max: 4,
         connect_patience: Duration::from_secs(10),
         lease: Duration::from_secs(30),
     };
-    let store = ::store::Store::connect(&options, "ingest").await?;
-    store.migrate(&::ingest::MIGRATIONS).await?;
-    Ok(store.pool().clone())
+    Ok(::store::Store::connect(&options, service).await?)
 }
 
 /// Keeps a batch, with or without remembered answers, as ingest does: one statement, which is a
@@ -119,6 +128,39 @@ pub(crate) async fn floor_row(pool: &PgPool, id: Uuid, body: &[u8]) -> Result<()
 /// How many deliveries ingest has kept.
 pub(crate) async fn deliveries(pool: &PgPool) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select count(*) from deliveries").fetch_one(pool).await
+}
+
+/// How many gates wait and will be woken.
+pub(crate) async fn waiting(pool: &PgPool) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(*) from gates join wakeups on key = id where not final")
+        .fetch_one(pool)
+        .await
+}
+
+/// What a table takes, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Size {
+    pub(crate) rows: i64,
+    pub(crate) indexes: i64,
+}
+
+/// What each table of a schema takes.
+pub(crate) async fn sizes(
+    pool: &PgPool,
+    schema: &str,
+) -> Result<BTreeMap<String, Size>, sqlx::Error> {
+    let rows = sqlx::query(
+        "select relname::text as name, pg_table_size(oid) as rows, pg_indexes_size(oid) as indexes
+         from pg_class where relkind = 'r' and relnamespace = $1::regnamespace",
+    )
+    .bind(schema)
+    .fetch_all(pool)
+    .await?;
+    let read = |row: &sqlx::postgres::PgRow| {
+        let size = Size { rows: row.try_get("rows")?, indexes: row.try_get("indexes")? };
+        Ok((row.try_get("name")?, size))
+    };
+    rows.iter().map(read).collect()
 }
 
 /// One statement, and what it cost Postgres.

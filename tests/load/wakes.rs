@@ -7,6 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    ops::Range,
     time::Duration,
 };
 
@@ -77,7 +78,7 @@ pub(crate) async fn measure(options: Options, statements: bool) -> anyhow::Resul
     let system = System::start(ground, setting, &["policy"]).await?;
     let mut heard = system.bus.tail(&subject::events_of(GateDecided::TYPE)).await?;
     system.bus.flush().await?;
-    ask(&system, options.gates).await?;
+    ask(&system, 0..options.gates).await?;
     hold(&mut heard, options.gates, end).await?;
     let left = (end - Utc::now()).to_std().unwrap_or_default();
     interval_at(Instant::now() + left, PATIENCE).tick().await;
@@ -112,9 +113,9 @@ fn freeze(end: DateTime<Utc>) -> String {
     )
 }
 
-/// Asks so many gates, each of a chain of its own.
-async fn ask(system: &System, gates: usize) -> anyhow::Result<()> {
-    let requests: Vec<Envelope> = (0..gates).map(|number| asked(number as u128)).collect();
+/// Asks the gates of these numbers, each of a chain of its own.
+pub(crate) async fn ask(system: &System, numbers: Range<usize>) -> anyhow::Result<()> {
+    let requests: Vec<Envelope> = numbers.map(|number| asked(number as u128)).collect();
     for some in requests.chunks(AT_ONCE) {
         let sent = system.bus.send(some).await;
         system.bus.stored(sent).await?;
