@@ -150,7 +150,7 @@ async fn connection(
 }
 
 /// Reads one answer to its end.
-async fn status(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<u16> {
+pub(crate) async fn status(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> anyhow::Result<u16> {
     buffer.clear();
     loop {
         ensure!(stream.read_buf(buffer).await? > 0, "the server hung up");

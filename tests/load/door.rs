@@ -13,6 +13,7 @@ use crate::{
     beside::run_to_end,
     client::{Pace, Target, send},
     figures::{Latency, Spread, round},
+    health::{self, Health},
     ingest::{Contender, all_published},
     processes::{Named, memory},
     store,
@@ -75,6 +76,8 @@ struct Flood {
     refused: usize,
     /// Accepted, and not kept.
     lost: i64,
+    /// Ingest's own, on its own port.
+    health: Health,
 }
 
 /// Connections that say nothing.
@@ -92,7 +95,9 @@ struct Idle {
 pub(crate) async fn measure(options: Options) -> anyhow::Result<Report> {
     let ground = Ground::start(false).await?;
     let database = ground.database("fastapi").await?;
-    let setting = Setting::without_policies(system::lines(1, 1), simulator::Pace::zero());
+    let health = format!("127.0.0.1:{}", embedded::free_port()?);
+    let setting = Setting::without_policies(system::lines(1, 1), simulator::Pace::zero())
+        .with(("INGEST__HEALTH__LISTEN", health.clone()));
     let system = System::start(ground, setting, &["ingest"]).await?;
     let secret = system.installation.github_secret.clone();
     let pool = store::ingest(&system.installation.database_url).await?;
@@ -110,7 +115,8 @@ pub(crate) async fn measure(options: Options) -> anyhow::Result<Report> {
     fastapi.kill_with_children().await;
     yardstick.push(fsync().await?);
     let capacity = beside_fastapi.ingest_per_second.median;
-    let twice_the_capacity = flood(&options, &ours, capacity * 2.0, (&system, &pool)).await?;
+    let flooding = flood(&options, &ours, capacity * 2.0, (&system, &pool, &health));
+    let twice_the_capacity = flooding.await?;
     let idle = idle(&options, &ours, &system).await?;
     yardstick.push(fsync().await?);
     pool.close().await;
@@ -139,13 +145,15 @@ async fn flood(
     options: &Options,
     ours: &Contender,
     offered: f64,
-    (system, pool): (&System, &PgPool),
+    (system, pool, health): (&System, &PgPool, &str),
 ) -> anyhow::Result<Flood> {
     all_published(system, pool).await?;
     let before = store::deliveries(pool).await?;
     // Every answer counts against what is kept.
     let busy = send(&ours.target, options.connections, Pace::Closed, BUSY_LASTS).await?;
-    let sent = send(&ours.target, FLOOD, Pace::Open(offered), FLOOD_LASTS).await?;
+    let sending = send(&ours.target, FLOOD, Pace::Open(offered), FLOOD_LASTS);
+    let (sent, health) = health::during(health, sending).await;
+    let sent = sent?;
     let kept = store::deliveries(pool).await? - before;
     all_published(system, pool).await?;
     Ok(Flood {
@@ -154,6 +162,7 @@ async fn flood(
         lost: i64::try_from(busy.latency.count + sent.latency.count)? - kept,
         accepted: sent.latency,
         refused: sent.refused,
+        health,
     })
 }
 

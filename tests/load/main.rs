@@ -14,6 +14,7 @@ mod fair;
 mod figures;
 mod floor;
 mod gates;
+mod health;
 mod history;
 mod hop;
 mod ingest;
