@@ -144,6 +144,14 @@ async fn policies_beside_stack_code_are_checked_with_it() {
 const OPEN: &str = "terraform {\n  backend \"local\" {}\n}\nresource \"aws_s3_bucket\" \"logs\" {\n  acl \
                     = \"public-read\"\n}\n";
 
+const SCANNED: &str = r#"{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"tfsec"}},"results":[
+        {"ruleId":"AWS001","level":"error","message":{"text":"no logging"},"locations":[{
+        "physicalLocation":{"artifactLocation":{"uri":"app/main.tf"},"region":{"startLine":1}}}]},
+        {"ruleId":"AWS002","level":"error","message":{"text":"not here"},"locations":[{
+        "physicalLocation":{"artifactLocation":{"uri":"gone/main.tf"}}}]},
+        {"ruleId":"AWS003","level":"error","message":{"text":"on a detour"},"locations":[{
+        "physicalLocation":{"artifactLocation":{"uri":"gone/../app/main.tf"}}}]}]}]}"#;
+
 #[tokio::test]
 async fn rules_policies_and_scanners_decide_with_annotations_at_their_lines() {
     let folder = repository(NETWORK);
@@ -151,15 +159,8 @@ async fn rules_policies_and_scanners_decide_with_annotations_at_their_lines() {
     for (name, text) in validation::EXAMPLE {
         fs::write(rules.path().join(name), text).unwrap();
     }
-    let sarif = r#"{"version":"2.1.0","runs":[{"tool":{"driver":{"name":"tfsec"}},"results":[
-        {"ruleId":"AWS001","level":"error","message":{"text":"no logging"},"locations":[{
-        "physicalLocation":{"artifactLocation":{"uri":"app/main.tf"},"region":{"startLine":1}}}]},
-        {"ruleId":"AWS002","level":"error","message":{"text":"not here"},"locations":[{
-        "physicalLocation":{"artifactLocation":{"uri":"gone/main.tf"}}}]},
-        {"ruleId":"AWS003","level":"error","message":{"text":"on a detour"},"locations":[{
-        "physicalLocation":{"artifactLocation":{"uri":"gone/../app/main.tf"}}}]}]}]}"#;
     let found = rules.path().join("found.json");
-    fs::write(&found, sarif).unwrap();
+    fs::write(&found, SCANNED).unwrap();
     write(
         folder.path(),
         &[
