@@ -23,6 +23,7 @@ use super::*;
 
 mod asking;
 mod conformance;
+mod flood;
 mod reaching;
 mod repositories;
 mod telemetry;
@@ -32,6 +33,7 @@ const SOON: Duration = Duration::from_secs(30);
 /// Ingest, running.
 struct Running {
     address: String,
+    health: String,
     bus: Bus,
     store: ::store::Options,
     shutdown: CancellationToken,
@@ -56,11 +58,11 @@ impl Running {
         let address = http.listen.to_string();
         let bus = Options::at(nats, &name);
         let store = ::store::Options::at(postgres.url(&name));
-        let health = service::health::Options { listen: String::new() };
+        let health = format!("127.0.0.1:{}", embedded::free_port().unwrap());
         let config = Config {
             bus: bus.clone(),
             store: store.clone(),
-            health,
+            health: service::health::Options { listen: health.clone() },
             http,
             rate,
             retention,
@@ -80,7 +82,7 @@ impl Running {
         let shutdown = CancellationToken::new();
         let ended = tokio::spawn(run(config, shutdown.clone()));
         let bus = Bus::connect(&bus, "test").await.unwrap();
-        let running = Self { address, bus, store, shutdown, ended };
+        let running = Self { address, health, bus, store, shutdown, ended };
         // Answers only when everything is up.
         running.ask::<Value>("deliveries", json!(null)).await;
         running
