@@ -332,8 +332,13 @@ impl Checker {
         let is_of_it =
             |(_, planned): &&(Envelope, ChainPlanned)| planned.change.commit == chain.change.commit;
         let is_shared = self.planned.values().filter(is_of_it).count() > 1;
+        // People read it with two l, as everywhere else in Slack.
+        let state = match chain.state {
+            ChainState::Canceled => "cancelled",
+            state => state.as_str(),
+        };
         let right = told == Some((chain.state, truth))
-            && matches!(&messages[..], [one] if one.text.contains(chain.state.as_str()))
+            && matches!(&messages[..], [one] if one.text.contains(state))
             && statuses.iter().any(|last| is_shared || *last == status);
         if !right {
             let texts: Vec<_> = messages.iter().map(|message| &message.text).collect();
