@@ -23,7 +23,7 @@ use super::*;
 
 mod asking;
 mod conformance;
-mod flood;
+mod full;
 mod reaching;
 mod repositories;
 mod telemetry;
