@@ -23,5 +23,5 @@ pub mod storm;
 mod turns;
 mod user;
 
-pub use pipeline::{Pipeline, Setup};
+pub use pipeline::{Pipeline, Setup, telling};
 pub use user::User;

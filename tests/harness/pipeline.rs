@@ -4,6 +4,7 @@ use std::{ops::Deref, path::PathBuf};
 
 use bus::{Bus, BusError};
 use contracts::subject;
+use receivers::{SLACK_TOKEN, Slack};
 use serde_json::Value;
 use simulator::{Account, Pace, Simulator, WebhookTarget};
 use stackly::system::{self, Environment, Installation};
@@ -215,6 +216,17 @@ impl Pipeline {
 }
 
 /// What the services are told in tests: as in production, only less patient.
+/// What has the notifier tell people in a channel of this Slack.
+pub fn telling(slack: &Slack) -> Vec<(String, String)> {
+    [
+        ("NOTIFIER__SLACK__TOKEN", SLACK_TOKEN),
+        ("NOTIFIER__SLACK__CHANNEL", "deploys"),
+        ("NOTIFIER__SLACK__API_BASE", &slack.api_base),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into()
+}
+
 fn environment(installation: &Installation, more: &[(String, String)]) -> Environment {
     let mut environment = installation.environment();
     for (name, value) in [

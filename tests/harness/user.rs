@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use bus::{Bus, DeadLetter};
+use bus::{Bus, DeadLetter, Problem};
 use chrono::Utc;
 use contracts::{
-    ChainId, Envelope, Message,
+    ChainId, Envelope, GateId, Message,
     chain::{ChainPlanned, ChainState},
+    gate::ReviewGate,
     subject,
 };
 use executor::{ChainLine, ChainPage};
@@ -41,6 +42,21 @@ impl User {
         let (status, answer) = self.deliver("push", &github::push(&commit, paths)).await;
         assert!((200..300).contains(&status), "the push was answered {status}: {answer}");
         commit
+    }
+
+    /// What `stackly approve` and `stackly reject` send.
+    pub async fn review(&self, gate: GateId, approve: bool, by: &str) -> Result<Value, Problem> {
+        let review = ReviewGate {
+            gate,
+            approve,
+            by: by.to_owned(),
+            groups: Vec::new(),
+            note: Some("looked".to_owned()),
+            withdraw: false,
+            said_at: None,
+        };
+        let subject = subject::command(ReviewGate::TYPE);
+        self.bus.request(&subject, &json!(review)).await.expect("the policies answer")
     }
 
     /// Sends what no build of the executor can read.

@@ -1,16 +1,13 @@
 //! An apply waits for a human.
 
-use bus::Problem;
 use contracts::{
-    Code, GateId, Message,
+    Code, GateId,
     chain::ChainState,
-    gate::ReviewGate,
     step::{StepFinished, StepState},
-    subject,
 };
 use executor::{ChainPage, StepPage};
-use harness::{Pipeline, Setup, User, accounts, github, listener::Listener, patience::PATIENCE};
-use serde_json::{Value, json};
+use harness::{Pipeline, Setup, accounts, github, listener::Listener, patience::PATIENCE};
+use serde_json::json;
 use simulator::RunState;
 
 /// `a` before `b`; two people must approve what is applied to `a`, and not its author.
@@ -27,22 +24,6 @@ async fn guarded() -> Pipeline {
         }"#;
     let policies = vec![("approval.hcl", policy.to_owned())];
     Pipeline::with(Setup { account, policies, ..Setup::default() }).await
-}
-
-/// What `stackly approve` and `stackly reject` send.
-async fn review(user: &User, gate: GateId, approve: bool, by: &str) -> Result<Value, Problem> {
-    let note = Some("looked".to_owned());
-    let review = ReviewGate {
-        gate,
-        approve,
-        by: by.to_owned(),
-        groups: Vec::new(),
-        note,
-        withdraw: false,
-        said_at: None,
-    };
-    let subject = subject::command(ReviewGate::TYPE);
-    user.bus.request(&subject, &json!(review)).await.unwrap()
 }
 
 /// Pushes, and waits until the plan of `a` waits for people.
@@ -72,17 +53,17 @@ async fn an_apply_goes_on_when_enough_people_approved_and_its_author_does_not_co
     let (commit, gate) = held(&pipeline).await;
     assert_eq!(pipeline.spacelift.runs("a")[0].state, RunState::Unconfirmed);
 
-    let by_author = review(&pipeline, gate, true, "jane").await.unwrap_err();
+    let by_author = pipeline.review(gate, true, "jane").await.unwrap_err();
     assert_eq!(by_author.code, "self_approval", "{}", by_author.message);
-    let first = review(&pipeline, gate, true, "bob").await.unwrap();
+    let first = pipeline.review(gate, true, "bob").await.unwrap();
     assert_eq!((&first["outcome"], &first["given"]), (&json!("hold_for_approvals"), &json!(1)));
-    let again = review(&pipeline, gate, true, "@Bob").await.unwrap();
+    let again = pipeline.review(gate, true, "@Bob").await.unwrap();
     assert_eq!(again["given"], 1, "one person is one approval: {again}");
-    let second = review(&pipeline, gate, true, "alice").await.unwrap();
+    let second = pipeline.review(gate, true, "alice").await.unwrap();
     assert_eq!((&second["outcome"], &second["final"]), (&json!("pass"), &json!(true)));
 
     let chain = pipeline.ended(&commit).await;
-    let late = review(&pipeline, gate, false, "carol").await.unwrap_err();
+    let late = pipeline.review(gate, false, "carol").await.unwrap_err();
     assert_eq!(late.code, "gate_decided", "{}", late.message);
     pipeline.assert_all_well(&[chain]);
     pipeline.stop().await;
@@ -94,7 +75,7 @@ async fn a_rejected_apply_is_discarded_and_nothing_below_it_runs() {
     let mut listener = Listener::start(&pipeline.bus).await;
     let (commit, gate) = held(&pipeline).await;
 
-    review(&pipeline, gate, false, "bob").await.unwrap();
+    pipeline.review(gate, false, "bob").await.unwrap();
     let chain = pipeline.ended(&commit).await;
 
     let expected = [("a", StepState::Denied), ("b", StepState::Skipped)];
@@ -126,11 +107,11 @@ async fn nobody_who_wrote_a_commit_of_a_push_approves_it_whoever_pushed() {
     let gate = waits(&pipeline, &commit).await;
 
     for by in ["jane", "bob", "@Alice"] {
-        let refused = review(&pipeline, gate, true, by).await.unwrap_err();
+        let refused = pipeline.review(gate, true, by).await.unwrap_err();
         assert_eq!(refused.code, "self_approval", "{by}: {}", refused.message);
     }
     for by in ["carol", "dan"] {
-        review(&pipeline, gate, true, by).await.unwrap();
+        pipeline.review(gate, true, by).await.unwrap();
     }
     let chain = pipeline.ended(&commit).await;
     assert_eq!(chain.line.state, ChainState::Finished);

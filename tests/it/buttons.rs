@@ -7,8 +7,9 @@ use executor::ChainPage;
 use harness::{
     Pipeline, Setup, accounts,
     patience::{PATIENCE, eventually},
+    telling,
 };
-use receivers::{Interaction, Message, SLACK_SIGNING_SECRET, SLACK_TOKEN, Slack};
+use receivers::{Interaction, Message, SLACK_SIGNING_SECRET, Slack};
 use serde_json::json;
 use simulator::{Pace, PlanResult, RunState};
 
@@ -40,9 +41,6 @@ async fn office_with(more: &[(&str, &str)]) -> Office {
     let people =
         r#"{ "slack:U0BOB" = "bob", "slack:U0JANE" = "jane", "slack:U0MALLORY" = "mallory" }"#;
     let environment = [
-        ("NOTIFIER__SLACK__TOKEN", SLACK_TOKEN),
-        ("NOTIFIER__SLACK__CHANNEL", "deploys"),
-        ("NOTIFIER__SLACK__API_BASE", &slack.api_base),
         ("NOTIFIER__SLACK__UPDATE_PAUSE", "50ms"),
         ("INGEST__SLACK__SECRETS", &secrets),
         ("INGEST__SLACK__RESPONSE_BASE", &slack.response_base),
@@ -55,7 +53,7 @@ async fn office_with(more: &[(&str, &str)]) -> Office {
     let setup = Setup {
         account,
         policies: vec![("approval.hcl", POLICY.to_owned())],
-        environment: environment.into_iter().chain(more).collect(),
+        environment: telling(&slack).into_iter().chain(environment).chain(more).collect(),
         ..Setup::default()
     };
     Office { pipeline: Pipeline::with(setup).await, slack }

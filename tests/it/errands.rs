@@ -3,7 +3,6 @@
 use contracts::{
     Action, Code, Message, StackId,
     chain::ChainState,
-    gate::ReviewGate,
     stack::{DestroyStacks, FixDrift, StackLoosened},
     step::StepState,
     subject,
@@ -108,11 +107,7 @@ impl Shop {
     async fn approve(&self, page: &ChainPage, stack: &str) {
         let step = page.steps_in_order.iter().find(|it| it.summary.stack.as_str() == stack);
         let gate = step.unwrap().gate.unwrap();
-        let by = "bob".to_owned();
-        let (note, groups) = (None, Vec::new());
-        let review =
-            ReviewGate { gate, approve: true, by, note, withdraw: false, said_at: None, groups };
-        self.order(&review).await.unwrap();
+        self.pipeline.review(gate, true, "bob").await.unwrap();
     }
 
     fn kinds(&self, stack: &str) -> Vec<String> {

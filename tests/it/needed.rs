@@ -1,8 +1,6 @@
 //! Steps that need not run, that wait for some of their parents, and that wait for a place.
 
-use contracts::{
-    ChainId, Code, GateId, Message, gate::ReviewGate, order::CancelChain, step::StepState, subject,
-};
+use contracts::{ChainId, Code, GateId, Message, order::CancelChain, step::StepState, subject};
 use executor::{ChainPage, StepPage};
 use harness::{
     Pipeline, Setup, accounts, github,
@@ -44,11 +42,7 @@ async fn held(pipeline: &Pipeline, commit: &str, stack: &str) -> GateId {
 }
 
 async fn approve(pipeline: &Pipeline, gate: GateId) {
-    let (by, note, groups) = ("bob".to_owned(), None, Vec::new());
-    let review =
-        ReviewGate { gate, approve: true, by, groups, note, withdraw: false, said_at: None };
-    let subject = subject::command(ReviewGate::TYPE);
-    pipeline.bus.request(&subject, &json!(review)).await.unwrap().unwrap();
+    pipeline.review(gate, true, "bob").await.unwrap();
 }
 
 /// Slow enough that every state of a run is told by itself.

@@ -56,17 +56,7 @@ async fn held(pipeline: &Pipeline) -> (String, ChainPage) {
 
 async fn approve(pipeline: &Pipeline, page: &ChainPage) {
     let gate = page.steps_in_order[0].gate.unwrap();
-    let review = contracts::gate::ReviewGate {
-        gate,
-        approve: true,
-        by: "alice".to_owned(),
-        groups: Vec::new(),
-        note: None,
-        withdraw: false,
-        said_at: None,
-    };
-    let subject = subject::command(contracts::gate::ReviewGate::TYPE);
-    pipeline.bus.request(&subject, &json!(review)).await.unwrap().unwrap();
+    pipeline.review(gate, true, "alice").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

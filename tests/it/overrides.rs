@@ -5,8 +5,9 @@ use executor::ChainPage;
 use harness::{
     Pipeline, Setup, accounts,
     patience::{PATIENCE, eventually},
+    telling,
 };
-use receivers::{SLACK_TOKEN, Slack};
+use receivers::Slack;
 use serde_json::json;
 
 const POLICY: &str = r#"
@@ -20,16 +21,11 @@ break_glass "oncall" { allowed_users = ["olga"] }
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_glass_lets_the_chain_go_on_and_is_told_in_a_message_of_its_own() {
     let slack = Slack::start().await;
-    let environment = [
-        ("NOTIFIER__SLACK__TOKEN", SLACK_TOKEN),
-        ("NOTIFIER__SLACK__CHANNEL", "deploys"),
-        ("NOTIFIER__SLACK__API_BASE", &slack.api_base),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let environment = telling(&slack);
     let mut account = accounts::account(&[("a", &[])]);
     account.stacks[0].autodeploy = false;
     let policies = vec![("glass.hcl", POLICY.to_owned())];
-    let setup = Setup { account, policies, environment: environment.into(), ..Setup::default() };
+    let setup = Setup { account, policies, environment, ..Setup::default() };
     let pipeline = Pipeline::with(setup).await;
     let commit = pipeline.push(&["stacks/a/main.tf"]).await;
     let waits =

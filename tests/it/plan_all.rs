@@ -2,12 +2,11 @@
 //! again.
 
 use contracts::{
-    Code, GateId, Message,
+    Code, GateId,
     chain::ChainState,
-    gate::{GateRequested, Moment, ReviewGate},
+    gate::{GateRequested, Moment},
     run::Delta,
     step::StepState,
-    subject,
 };
 use executor::ChainPage;
 use harness::{
@@ -15,7 +14,6 @@ use harness::{
     listener::Listener,
     patience::{PATIENCE, eventually},
 };
-use serde_json::json;
 use simulator::{JournalEvent, PlanResult, ResourceChange, RunState, RunType};
 
 const POLICY: &str = r#"
@@ -54,19 +52,8 @@ async fn whole(listener: &mut Listener) -> GateRequested {
 }
 
 async fn approve(pipeline: &Pipeline, gate: GateId) {
-    let by = "bob".to_owned();
-    let review = ReviewGate {
-        gate,
-        approve: true,
-        by,
-        groups: Vec::new(),
-        note: None,
-        withdraw: false,
-        said_at: None,
-    };
-    let (subject, review) = (subject::command(ReviewGate::TYPE), json!(review));
     // The step says why it asks before the policies know that it does.
-    let review = || async { pipeline.bus.request(&subject, &review).await.unwrap() };
+    let review = || pipeline.review(gate, true, "bob");
     let taken = eventually("the policies to know the gate", PATIENCE, review, Result::is_ok);
     taken.await.unwrap();
 }

@@ -1,19 +1,14 @@
 //! A gate that waits for people for too long reminds them, then lets others approve as well.
 
-use bus::Problem;
-use contracts::{
-    Code, GateId, Message,
-    gate::{GateReminded, ReviewGate},
-    subject,
-};
+use contracts::{Code, gate::GateReminded};
 use executor::ChainPage;
 use harness::{
     Pipeline, Setup, accounts,
     listener::Listener,
     patience::{PATIENCE, eventually},
+    telling,
 };
-use receivers::{SLACK_TOKEN, Slack};
-use serde_json::{Value, json};
+use receivers::Slack;
 
 const POLICY: &str = r#"
 policy "slow" {
@@ -29,34 +24,14 @@ group "leads" { members = ["bob"] }
 group "bosses" { members = ["vera"] }
 "#;
 
-async fn approve(pipeline: &Pipeline, gate: GateId, by: &str) -> Result<Value, Problem> {
-    let by = by.to_owned();
-    let review = ReviewGate {
-        gate,
-        approve: true,
-        by,
-        groups: Vec::new(),
-        note: None,
-        withdraw: false,
-        said_at: None,
-    };
-    let subject = subject::command(ReviewGate::TYPE);
-    pipeline.bus.request(&subject, &json!(review)).await.unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_reminded_and_then_others_are_asked_who_may_approve() {
     let slack = Slack::start().await;
-    let environment = [
-        ("NOTIFIER__SLACK__TOKEN", SLACK_TOKEN),
-        ("NOTIFIER__SLACK__CHANNEL", "deploys"),
-        ("NOTIFIER__SLACK__API_BASE", &slack.api_base),
-    ]
-    .map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let environment = telling(&slack);
     let mut account = accounts::account(&[("a", &[])]);
     account.stacks[0].autodeploy = false;
     let policies = vec![("slow.hcl", POLICY.to_owned())];
-    let setup = Setup { account, policies, environment: environment.into(), ..Setup::default() };
+    let setup = Setup { account, policies, environment, ..Setup::default() };
     let pipeline = Pipeline::with(setup).await;
     let mut listener = Listener::start(&pipeline.bus).await;
     let commit = pipeline.push(&["stacks/a/main.tf"]).await;
@@ -76,7 +51,7 @@ async fn people_are_reminded_and_then_others_are_asked_who_may_approve() {
     let waits =
         |page: &ChainPage| page.steps_in_order[0].summary.reason.text.contains("(bob, vera may)");
     pipeline.chain_when(&commit, PATIENCE, waits).await;
-    approve(&pipeline, escalated.gate, "vera").await.unwrap();
+    pipeline.review(escalated.gate, true, "vera").await.unwrap();
     let chain = pipeline.ended(&commit).await;
     pipeline.assert_all_well(&[chain]);
     pipeline.stop().await;

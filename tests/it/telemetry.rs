@@ -9,6 +9,7 @@ use collector::{Collector, Span, orphans};
 use harness::{
     Pipeline, Setup,
     patience::{PATIENCE, eventually},
+    telling,
 };
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use receivers::{SLACK_TOKEN, Slack};
@@ -23,15 +24,9 @@ fn apart(environment: Vec<(String, String)>) -> Setup {
     Setup { apart: Some(env!("CARGO_BIN_EXE_serve").into()), environment, ..Setup::default() }
 }
 
-fn telling(slack: &Slack) -> Vec<(String, String)> {
-    [
-        ("NOTIFIER__SLACK__TOKEN", SLACK_TOKEN),
-        ("NOTIFIER__SLACK__CHANNEL", "deploys"),
-        ("NOTIFIER__SLACK__API_BASE", &slack.api_base),
-        ("NOTIFIER__SLACK__UPDATE_PAUSE", "100ms"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into()
+fn telling_soon(slack: &Slack) -> Vec<(String, String)> {
+    let pause = ("NOTIFIER__SLACK__UPDATE_PAUSE".to_owned(), "100ms".to_owned());
+    telling(slack).into_iter().chain([pause]).collect()
 }
 
 /// Waits until Slack shows how the chain ended.
@@ -45,7 +40,7 @@ async fn told_the_end(slack: &Slack) {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_trace_leads_from_the_webhook_to_the_slack_message() {
     let (collector, slack) = (Collector::start().await, Slack::start().await);
-    let mut environment = telling(&slack);
+    let mut environment = telling_soon(&slack);
     environment.push(("STACKLY__TELEMETRY__OTLP_ENDPOINT".to_owned(), collector.endpoint.clone()));
     let pipeline = Pipeline::with(apart(environment)).await;
 
@@ -121,7 +116,7 @@ fn assert_spans(trace: &[Span]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_service_shows_its_health_and_its_metrics_and_logs_in_json() {
     let slack = Slack::start().await;
-    let mut environment = telling(&slack);
+    let mut environment = telling_soon(&slack);
     environment.push(("STACKLY__TELEMETRY__LOG".to_owned(), OURS_IN_DETAIL.to_owned()));
     let pages = SERVICES.map(|service| {
         let port = embedded::free_port().unwrap();

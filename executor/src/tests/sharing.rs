@@ -19,6 +19,16 @@ use crate::{CARD, ChainPage, breaker::Watch, run};
 /// What both may send in a second: less than each would.
 const RATE: u32 = 4;
 
+/// An executor whose own circuit hardly opens, and its database.
+async fn patient() -> (Running, Store) {
+    let running = Running::with(account(&["a"]), |config| {
+        config.spacelift.breaker_failures = 1_000;
+    })
+    .await;
+    let store = Store::connect(&running.config.store, CARD.service).await.unwrap();
+    (running, store)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_executors_together_send_no_more_than_one_may_alone() {
     let running = Running::with(account(&["a"]), |config| {
@@ -86,11 +96,7 @@ async fn an_executor_makes_no_call_while_another_finds_that_calls_fail() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_executor_finds_is_tried_here_once_and_not_each_time_it_is_told() {
-    let running = Running::with(account(&["a"]), |config| {
-        config.spacelift.breaker_failures = 1_000;
-    })
-    .await;
-    let store = Store::connect(&running.config.store, CARD.service).await.unwrap();
+    let (running, store) = patient().await;
     let options = spacelift::Options {
         breaker_failures: 2,
         breaker_wait: Duration::from_secs(600),
@@ -167,11 +173,7 @@ async fn what_another_executor_finds_is_not_heeded_where_calls_succeed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_executor_finds_is_tried_again_where_the_answer_says_nothing_of_it() {
-    let running = Running::with(account(&["a"]), |config| {
-        config.spacelift.breaker_failures = 1_000;
-    })
-    .await;
-    let store = Store::connect(&running.config.store, CARD.service).await.unwrap();
+    let (running, store) = patient().await;
     let wrong = spacelift::Options {
         api_key_secret: "not-it".into(),
         breaker_failures: 2,

@@ -19,6 +19,13 @@ async fn listed(desk: &Desk, body: &Value) -> Vec<Value> {
     ask(desk, "notices", body).await.unwrap()["deliveries"].as_array().unwrap().clone()
 }
 
+fn telling(slack: &Slack) -> String {
+    format!(
+        "[slack]\ntoken = \"{SLACK_TOKEN}\"\nchannel = \"deploys\"\napi_base = \"{}\"\n",
+        slack.api_base
+    )
+}
+
 /// What was told, once it is over: it is recorded a moment before.
 async fn over(desk: &Desk, effect: &Value) -> Value {
     until("it is over", async || {
@@ -90,11 +97,7 @@ async fn what_was_given_up_is_listed_shown_and_told_again_as_it_stands_now() {
 #[tokio::test]
 async fn what_waits_is_tried_now() {
     let slack = Slack::start().await;
-    let options = format!(
-        "[slack]\ntoken = \"{SLACK_TOKEN}\"\nchannel = \"deploys\"\napi_base = \"{}\"\n",
-        slack.api_base
-    );
-    let desk = Desk::start(&options).await;
+    let desk = Desk::start(&telling(&slack)).await;
     slack.fail("chat.postMessage", Fault::Error("not_in_channel"));
     let chain = new_chain();
     desk.announce(chain.0, &planned(chain, &change(), &["a"])).await;
@@ -115,11 +118,7 @@ async fn what_waits_is_tried_now() {
 #[tokio::test]
 async fn what_was_announced_in_vain_is_announced_again() {
     let slack = Slack::start().await;
-    let options = format!(
-        "[slack]\ntoken = \"{SLACK_TOKEN}\"\nchannel = \"deploys\"\napi_base = \"{}\"\n",
-        slack.api_base
-    );
-    let desk = Desk::start(&options).await;
+    let desk = Desk::start(&telling(&slack)).await;
     slack.fail("chat.postMessage", Fault::Error("invalid_blocks"));
     let chain = new_chain();
     desk.announce(chain.0, &overridden(chain, "olga")).await;

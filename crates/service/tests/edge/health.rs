@@ -9,6 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bench::{Parrot, Place, eventually, say};
 
+/// A service that takes nothing from the broker.
+static INGEST: contracts::Card =
+    contracts::Card { service: "parrot", takes: &[], ..crate::bench::CARD };
+
 /// Once for this process, as a program does it at its start.
 fn telemetry() {
     static GUARD: OnceLock<Guard> = OnceLock::new();
@@ -95,8 +99,6 @@ async fn a_service_is_ready_only_while_both_of_its_servers_are_there() {
 
 #[tokio::test]
 async fn who_takes_nothing_from_the_broker_stays_ready_without_it_and_says_so() {
-    static INGEST: contracts::Card =
-        contracts::Card { service: "parrot", takes: &[], ..crate::bench::CARD };
     let mut nats = Nats::start(NatsOptions::default()).await.unwrap();
     let postgres = Postgres::start(PostgresOptions::default()).await.unwrap();
     postgres.create_database("parrot").await.unwrap();
@@ -116,8 +118,6 @@ async fn who_takes_nothing_from_the_broker_stays_ready_without_it_and_says_so() 
 
 #[tokio::test]
 async fn who_takes_nothing_from_the_broker_starts_although_it_refuses_the_streams_and_says_so() {
-    static INGEST: contracts::Card =
-        contracts::Card { service: "parrot", takes: &[], ..crate::bench::CARD };
     let mut place = Place::shared().await;
     place.bus.replicas = 3;
     let pages = Pages::of(&mut place);

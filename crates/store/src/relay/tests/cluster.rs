@@ -73,6 +73,16 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A cluster, a connection to the server that does not hold the stream, and a relay that looked there.
+async fn relay_of(name: &'static str) -> (Cluster, Bus, Relay) {
+    let cluster = Cluster::start(name).await;
+    let options = bus::Options::at(cluster.other.url(), name);
+    let bus = Bus::connect(&options, "test").await.unwrap();
+    let mut relay = Relay::new(store(name).await, bus.clone());
+    look(&mut relay).await;
+    (cluster, bus, relay)
+}
+
 /// Looks at the stream as often as it takes: servers that have just found each other again may elect
 /// another leader at any moment, and refuse what they are asked meanwhile.
 async fn look(relay: &mut Relay) {
@@ -117,12 +127,7 @@ fn sorted(ids: &[&Vec<Uuid>]) -> Vec<Uuid> {
 
 #[tokio::test]
 async fn what_another_server_of_the_cluster_lost_is_found_within_the_era() {
-    let mut cluster = Cluster::start("cluster").await;
-    let store = store("cluster").await;
-    let options = bus::Options::at(cluster.other.url(), "cluster");
-    let bus = Bus::connect(&options, "test").await.unwrap();
-    let mut relay = Relay::new(store, bus.clone());
-    look(&mut relay).await;
+    let (mut cluster, bus, mut relay) = relay_of("cluster").await;
     let era = bus.era().unwrap();
 
     let kept = publish(&mut relay, 200).await;
@@ -153,12 +158,7 @@ async fn what_another_server_of_the_cluster_lost_is_found_within_the_era() {
 
 #[tokio::test]
 async fn what_a_look_found_lost_is_not_forgotten_when_it_fails_in_the_middle() {
-    let mut cluster = Cluster::start("midway").await;
-    let store = store("midway").await;
-    let options = bus::Options::at(cluster.other.url(), "midway");
-    let bus = Bus::connect(&options, "test").await.unwrap();
-    let mut relay = Relay::new(store.clone(), bus.clone());
-    look(&mut relay).await;
+    let (mut cluster, bus, mut relay) = relay_of("midway").await;
     let kept = publish(&mut relay, 100).await;
     let backup = cluster.back_up(&bus).await;
     look(&mut relay).await;
@@ -171,7 +171,7 @@ async fn what_a_look_found_lost_is_not_forgotten_when_it_fails_in_the_middle() {
     };
     eventually("the stream", sees).await;
     let era = sight.unwrap().era.anew();
-    published::note_era(store.pool(), &era).await.unwrap();
+    published::note_era(relay.store.pool(), &era).await.unwrap();
     bus.enter_era(era.clone()).await;
     let lost = publish(&mut relay, 50).await;
     look(&mut relay).await;
