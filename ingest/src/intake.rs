@@ -6,6 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ::store::Lender;
 use sqlx::PgPool;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -29,6 +30,8 @@ use speed::Speed;
 const BATCH_MAX: usize = 500;
 /// The most bytes of bodies in one transaction, unless a single body is larger.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Batches are halved down to this many, of which a commit of its own costs as much as it saves.
+const FEW: usize = 16;
 /// How often others get their turn before a batch is closed.
 const TURNS: usize = 2;
 /// How long to wait before a commit that failed is tried again.
@@ -118,15 +121,18 @@ pub(crate) async fn write(
     publisher: Publisher,
     patience: Duration,
 ) {
+    let lender = Lender::new(pool);
     let mut waiting = Vec::with_capacity(BATCH_MAX);
-    while take(&mut queue, &mut waiting).await > 0 {
+    let mut most = BATCH_MAX;
+    while take(&mut queue, &mut waiting, most).await > 0 {
+        let taken = waiting.len();
         while !waiting.is_empty() {
             let batch: Vec<_> = waiting.drain(..first_batch(&waiting)).collect();
             let began = Instant::now();
             let first_at = batch.first().map_or(began, |waiting| waiting.queued_at);
             let (deliveries, replies): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|it| (it.delivery, (it.reply, it._reservation))).unzip();
-            let Committed { kept, positions } = commit(&pool, &deliveries, patience).await;
+            let Committed { kept, positions } = commit(&lender, &deliveries, patience).await;
             if !kept.contains(&Kept::Not) {
                 speed.note(kept.len(), began.elapsed(), first_at.elapsed(), Instant::now());
             }
@@ -137,19 +143,32 @@ pub(crate) async fn write(
                 let _ = reply.send(kept);
             }
         }
+        most = half(taken + queue.len());
     }
+}
+
+/// How many to take next, where so many were under way at the same time.
+fn half(under_way: usize) -> usize {
+    under_way.div_ceil(2).clamp(FEW, BATCH_MAX)
 }
 
 /// Takes what waits, and gives how many those are: none only when nobody can queue any more.
 ///
 /// What has arrived is read first. Senders who are answered together come again together, and the
 /// first of them would be committed alone, for the price of all.
-async fn take(queue: &mut mpsc::Receiver<Waiting>, waiting: &mut Vec<Waiting>) -> usize {
-    let taken = queue.recv_many(waiting, BATCH_MAX).await;
+async fn take(
+    queue: &mut mpsc::Receiver<Waiting>,
+    waiting: &mut Vec<Waiting>,
+    most: usize,
+) -> usize {
+    let taken = queue.recv_many(waiting, most).await;
+    if taken == most {
+        return taken;
+    }
     for _ in 0..TURNS {
         yield_now().await;
     }
-    let more = queue.len().min(BATCH_MAX - taken);
+    let more = queue.len().min(most - taken);
     if more > 0 { taken + queue.recv_many(waiting, more).await } else { taken }
 }
 
@@ -166,18 +185,18 @@ fn first_batch(waiting: &[Waiting]) -> usize {
 ///
 /// If an answer of the database is lost it may have committed; trying again then finds the very
 /// same deliveries, which is as good as committing them.
-async fn commit(pool: &PgPool, batch: &[Delivery], patience: Duration) -> Committed {
+async fn commit(lender: &Lender, batch: &[Delivery], patience: Duration) -> Committed {
     let deadline = Instant::now() + patience;
     let mut pauses = interval(PAUSE);
     pauses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let not = || Committed { kept: vec![Kept::Not; batch.len()], ..Committed::default() };
     loop {
         pauses.tick().await;
-        match timeout_at(deadline, store::keep(pool, batch)).await {
+        match timeout_at(deadline, store::keep(lender, batch)).await {
             Ok(Ok(committed)) => return committed,
             Ok(Err(fault)) if store::is_about_the_rows(&fault) => {
                 warn!(error = %fault, deliveries = batch.len(), "taking a batch apart");
-                return one_by_one(pool, batch, deadline).await;
+                return one_by_one(lender, batch, deadline).await;
             }
             Ok(Err(fault)) if Instant::now() >= deadline => {
                 error!(error = %fault, deliveries = batch.len(), "not kept, so not accepted");
@@ -193,11 +212,11 @@ async fn commit(pool: &PgPool, batch: &[Delivery], patience: Duration) -> Commit
 }
 
 /// Keeps each delivery alone, so that one the database refuses does not take others with it.
-async fn one_by_one(pool: &PgPool, batch: &[Delivery], deadline: Instant) -> Committed {
+async fn one_by_one(lender: &Lender, batch: &[Delivery], deadline: Instant) -> Committed {
     let mut all = Committed::default();
     for delivery in batch {
         let one = std::slice::from_ref(delivery);
-        all.kept.push(match timeout_at(deadline, store::keep(pool, one)).await {
+        all.kept.push(match timeout_at(deadline, store::keep(lender, one)).await {
             Ok(Ok(Committed { kept, positions })) => {
                 all.positions.extend(positions);
                 kept.first().copied().unwrap_or(Kept::Not)

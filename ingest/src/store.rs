@@ -7,12 +7,12 @@ use std::{
     sync::Arc,
 };
 
-use ::store::{Remembered, as_json};
+use ::store::{Lender, Remembered, as_json};
 use bus::Answers;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use contracts::Envelope;
-use sqlx::{Connection, PgConnection, PgPool, Row, postgres::PgRow};
+use sqlx::{Connection, PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use crate::{
@@ -131,8 +131,11 @@ pub(crate) struct Committed {
 /// Keeps a batch and remembers its events, all or nothing.
 ///
 /// One statement, which is a transaction by itself, unless there is more to write.
-pub(crate) async fn keep(pool: &PgPool, batch: &[Delivery]) -> Result<Committed, sqlx::Error> {
-    let mut connection = pool.acquire().await?;
+pub(crate) async fn keep(
+    lender: &Lender,
+    batch: &[Delivery],
+) -> Result<Committed, sqlx::Error> {
+    let mut connection = lender.lend().await?;
     bus::failpoint("ingest.before_commit");
     let (new, positions) = match batch.iter().any(has_more) {
         false => insert(&mut connection, batch).await?,
@@ -164,6 +167,7 @@ pub(crate) async fn keep(pool: &PgPool, batch: &[Delivery]) -> Result<Committed,
         }
         note_repeats(&mut connection, batch, &kept).await?;
     }
+    connection.keep();
     Ok(Committed { kept, positions })
 }
 

@@ -19,6 +19,7 @@ use axum::{
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
+use ::store::Lender;
 use sqlx::PgPool;
 use tokio::{
     net::TcpListener,
@@ -30,6 +31,8 @@ use crate::store::{self, Row, Shape};
 
 /// As ingest's.
 const BATCH_MAX: usize = 500;
+/// As ingest's.
+const FEW: usize = 16;
 /// As ingest's.
 const QUEUE_MAX: usize = 4096;
 
@@ -103,21 +106,27 @@ async fn write(
     shape: Shape,
 ) -> anyhow::Result<()> {
     let mut waiting = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut waiting, BATCH_MAX).await > 0 {
+    let lender = Lender::new(pool);
+    let mut most = BATCH_MAX;
+    while queue.recv_many(&mut waiting, most).await > 0 {
         // As ingest does: what has arrived is read first.
-        yield_now().await;
-        yield_now().await;
-        let more = queue.len().min(BATCH_MAX - waiting.len());
+        if waiting.len() < most {
+            yield_now().await;
+            yield_now().await;
+        }
+        let more = queue.len().min(most - waiting.len());
         if more > 0 {
             queue.recv_many(&mut waiting, more).await;
         }
         let (rows, replies): (Vec<_>, Vec<_>) =
             waiting.drain(..).map(|Waiting { row, reply }| (row, reply)).unzip();
-        store::keep(&pool, &rows, shape).await.context("the floor could not keep a batch")?;
+        store::keep(&lender, &rows, shape).await.context("the floor could not keep a batch")?;
+        let committed = replies.len();
         for reply in replies {
             // Whoever asked may have gone.
             let _ = reply.send(());
         }
+        most = (committed + queue.len()).div_ceil(2).clamp(FEW, BATCH_MAX);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use ::store::Lender;
 use secrecy::SecretString;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgPoolOptions};
@@ -88,7 +89,8 @@ pub(crate) const KEEP: &str = "with row as materialized (
      on conflict do nothing";
 
 /// Keeps a batch.
-pub(crate) async fn keep(pool: &PgPool, rows: &[Row], shape: Shape) -> Result<(), sqlx::Error> {
+pub(crate) async fn keep(lender: &Lender, rows: &[Row], shape: Shape) -> Result<(), sqlx::Error> {
+    let mut connection = lender.lend().await?;
     sqlx::query(KEEP)
         .bind(rows.iter().map(|row| row.id).collect::<Vec<_>>())
         .bind(rows.iter().map(|row| row.sender_id.as_str()).collect::<Vec<_>>())
@@ -99,9 +101,10 @@ pub(crate) async fn keep(pool: &PgPool, rows: &[Row], shape: Shape) -> Result<()
         .bind(HEADERS)
         .bind(ANSWERS)
         .bind(shape == Shape::Same)
-        .execute(pool)
-        .await
-        .map(drop)
+        .execute(&mut *connection)
+        .await?;
+    connection.keep();
+    Ok(())
 }
 
 /// A database of its own for the floor under a step.

@@ -29,7 +29,7 @@ use tracing::{info_span, warn};
 use uuid::Uuid;
 
 use crate::{
-    Claim, Decider, Store,
+    Claim, Decider, Lender, Store,
     effects::Born,
     presence::Presence,
     wakeups::{self, Due},
@@ -76,6 +76,8 @@ struct Inner<D: Decider> {
     decider: D,
     store: Store,
     bus: Bus,
+    /// Of connections, to whoever decides a batch.
+    lender: Lender,
     inbox: mpsc::Sender<Job<D::Input>>,
     inbox_end: Mutex<Option<mpsc::Receiver<Job<D::Input>>>>,
     born: mpsc::UnboundedSender<Claim>,
@@ -103,10 +105,12 @@ impl<D: Decider> Engine<D> {
     pub fn new(consumer: &'static str, decider: D, store: Store, bus: Bus) -> Self {
         let (inbox, inbox_end) = mpsc::channel(JOBS_MAX);
         let (born, born_end) = mpsc::unbounded_channel();
+        let lender = Lender::new(store.pool().clone());
         Self(Arc::new(Inner {
             consumer,
             decider,
             store,
+            lender,
             bus,
             inbox,
             inbox_end: Mutex::new(Some(inbox_end)),
@@ -133,6 +137,10 @@ impl<D: Decider> Engine<D> {
 
     pub(crate) fn pool(&self) -> &PgPool {
         self.0.store.pool()
+    }
+
+    fn lender(&self) -> &Lender {
+        &self.0.lender
     }
 
     pub(crate) fn lease(&self) -> Duration {
@@ -244,6 +252,7 @@ impl<D: Decider> Engine<D> {
         }
         self.0.publishing.close();
         self.0.publishing.wait().await;
+        self.0.lender.close();
     }
 
     /// Decides what these bring and hands the answers over; gives the states that are to be woken

@@ -79,13 +79,14 @@ pub(super) async fn attempt<D: Decider>(
     batch: &Batch<'_, D>,
     recalls: bool,
 ) -> Result<Outcome, Trouble> {
-    let mut connection = engine.pool().acquire().await?;
+    let mut connection = engine.lender().lend().await?;
     let keys = keys(engine, &mut connection, batch).await?;
     for (arrival, _) in batch.iter().zip(&keys).filter(|(_, key)| key.is_none()) {
         engine.decider().notice(&arrival.envelope.body, Utc::now());
     }
     let is_result = |arrival: &&Arrival<D::Input>| matches!(arrival.origin, Origin::Effect(..));
     if keys.iter().all(Option::is_none) && !batch.iter().any(is_result) {
+        connection.keep();
         let decided = keys.iter().map(|_| Decided::nothing()).collect();
         return Ok(Outcome { decided, ..Outcome::default() });
     }
@@ -96,6 +97,7 @@ pub(super) async fn attempt<D: Decider>(
     let left = work.write(&mut transaction, batch).await?;
     bus::failpoint("engine.before_commit");
     transaction.commit().await?;
+    connection.keep();
     bus::failpoint("engine.after_commit");
     work.give_back();
     Ok(Outcome { decided, ..left })
