@@ -123,7 +123,8 @@ pub(crate) async fn save(
 }
 
 /// Whether a chain has a status where that of this story would stand: if this one yields to newer
-/// chains, one of the same pull request or of none like it; if it is a notice that yields to chains, any.
+/// chains, one of the same pull request or of none like it, unless what this one told stands over it
+/// by now; if it is a notice that yields to chains, any.
 pub(crate) async fn is_outdated(
     pool: &PgPool,
     story: Uuid,
@@ -134,6 +135,12 @@ pub(crate) async fn is_outdated(
              select from stories own join stories newer using (commit_key)
              where own.key = $1 and newer.began_at > own.began_at
                  and newer.pull_request is not distinct from own.pull_request
+                 and coalesce(
+                     (select max(delivered_at) from deliveries
+                         where story = newer.key and kind like '%.status')
+                     >= (select max(delivered_at) from deliveries
+                         where story = own.key and kind like '%.status'),
+                     true)
          ) or $3 and exists (select from stories where commit_key = $1)",
     )
     .bind(story)

@@ -164,7 +164,8 @@ impl Caller {
     }
 
     /// That a chain was called off must not cover the status of the one that took its place, if that
-    /// was told before. Nor does "Nothing to do" cover any chain.
+    /// was told before; its own it must, or it would say for ever that the chain goes on. Nor does
+    /// "Nothing to do" cover any chain.
     async fn is_outdated(&self, claim: &Claim, told: &Told) -> bool {
         let Told::Status(StatusCall { status, is_called_off, .. }) = told else { return false };
         let yields = (*is_called_off, status.state == State::Success);

@@ -8,7 +8,7 @@ use contracts::{
 
 use receivers::{Fault, Github, Status};
 
-use crate::desk::{Desk, change, finished, new_chain, planned, seen, until};
+use crate::desk::{Desk, change, finished, new_chain, planned, seen, started, until};
 
 fn config(github: &Github, token: &str) -> String {
     format!(
@@ -195,6 +195,28 @@ async fn a_chain_that_goes_on_is_told_of_although_a_newer_one_came_to_nothing() 
     last(&github, "failure").await;
     desk.announce(old.0, &finished(old, &change, &["a"])).await;
     last(&github, "success").await;
+}
+
+#[tokio::test]
+async fn a_chain_that_went_on_over_a_newer_one_is_not_left_running_when_it_is_called_off() {
+    let github = Github::start().await;
+    let desk = Desk::start(&config(&github, TOKEN)).await;
+    let (old, new, change) = (new_chain(), new_chain(), change());
+    desk.announce(old.0, &planned(old, &change, &["a"])).await;
+    last(&github, "pending").await;
+    desk.announce(new.0, &planned(new, &change, &["b"])).await;
+    let called_off = |chain, stack| ChainFinished {
+        state: ChainState::Canceled,
+        reason: Reason::new(Code::ChainCanceled, "cancelled by jane"),
+        ..finished(chain, &change, &[stack])
+    };
+    desk.announce(new.0, &called_off(new, "b")).await;
+    let is_noted = async || seen(desk.deliveries(new).await, |all| all.len() == 2);
+    until("the newer chain is told of", is_noted).await;
+    desk.announce(old.0, &started(old, &change, 1)).await;
+    last(&github, "pending").await;
+    desk.announce(old.0, &called_off(old, "a")).await;
+    last(&github, "failure").await;
 }
 
 #[tokio::test]
