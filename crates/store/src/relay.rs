@@ -145,9 +145,9 @@ struct Relay {
     too_large: HashSet<i64>,
     /// The era, and the end of the stream of dead letters, in which all of them were there.
     letters: Option<(Uuid, LetterPlace)>,
-    /// What stood last when we looked last. Kept until another era is entered, so that a look that
-    /// fails in between is made up for.
-    newest: Option<Published>,
+    /// What stood last when we looked last, and in which life of the stream. Kept until another era
+    /// is entered, so that a look that fails in between is made up for.
+    newest: Option<(Uuid, Published)>,
     /// How far one could see some time ago.
     seen: Option<Horizon>,
     /// Nothing is on its way: what is unpublished is left over, however young.
@@ -214,13 +214,16 @@ impl Relay {
     ) -> Result<Option<(u64, DateTime<Utc>)>, RelayError> {
         let any = (u64::MAX, DateTime::<Utc>::MAX_UTC);
         let newest = published::published_at(self.store.pool(), era, any, 0).await?;
-        for mark in self.newest.iter().chain(&newest) {
+        // What stood in another life proves nothing about this one, which another replica may have
+        // refilled already.
+        let before = self.newest.iter().filter(|(life, _)| *life == sight.era.life);
+        for mark in before.map(|(_, mark)| mark).chain(&newest) {
             // What is below the first was dropped by age.
             if mark.sequence >= sight.first_sequence && !self.is_there(mark).await? {
                 return Ok(Some((mark.sequence, mark.at)));
             }
         }
-        self.newest = newest;
+        self.newest = newest.map(|mark| (sight.era.life, mark));
         Ok(None)
     }
 

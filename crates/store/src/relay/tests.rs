@@ -9,6 +9,7 @@ use super::*;
 use crate::{Options, Remembered, remember};
 
 mod cluster;
+mod replicas;
 
 async fn store(name: &'static str) -> Store {
     let postgres = embedded::shared_postgres().await;

@@ -85,16 +85,16 @@ async fn relay_of(name: &'static str) -> (Cluster, Bus, Relay) {
 
 /// Looks at the stream as often as it takes: servers that have just found each other again may elect
 /// another leader at any moment, and refuse what they are asked meanwhile.
-async fn look(relay: &mut Relay) {
+pub(super) async fn look(relay: &mut Relay) {
     eventually("a look", async || relay.look().await.is_ok()).await;
 }
 
-async fn sweep(relay: &mut Relay) {
+pub(super) async fn sweep(relay: &mut Relay) {
     eventually("a sweep", async || relay.sweep().await.is_ok()).await;
 }
 
 /// Has this many answers published, and gives their ids.
-async fn publish(relay: &mut Relay, count: usize) -> Vec<Uuid> {
+pub(super) async fn publish(relay: &mut Relay, count: usize) -> Vec<Uuid> {
     let answers: Vec<_> = (0..count).map(|_| answer()).collect();
     let ids = answers.iter().map(|answer| answer.id).collect();
     let rows: Vec<_> = answers.into_iter().map(|answer| answered(1, vec![answer])).collect();
@@ -106,7 +106,7 @@ async fn publish(relay: &mut Relay, count: usize) -> Vec<Uuid> {
 
 /// The ids of all events in the stream, sorted: what was refused during an election comes behind what
 /// was taken.
-async fn stream(bus: &Bus) -> Vec<Uuid> {
+pub(super) async fn stream(bus: &Bus) -> Vec<Uuid> {
     let mut ids = Vec::new();
     let mut read = async || {
         ids.clear();
@@ -119,7 +119,7 @@ async fn stream(bus: &Bus) -> Vec<Uuid> {
     sorted(&[&ids])
 }
 
-fn sorted(ids: &[&Vec<Uuid>]) -> Vec<Uuid> {
+pub(super) fn sorted(ids: &[&Vec<Uuid>]) -> Vec<Uuid> {
     let mut all: Vec<Uuid> = ids.iter().copied().flatten().copied().collect();
     all.sort_unstable();
     all
