@@ -118,7 +118,10 @@ impl Checked {
         if !self.needs_bus {
             let how = match (bus, self.bus.era()) {
                 (true, Some(_)) => None,
-                (true, None) => Some("it is there, but not its streams, as the log says"),
+                // For a moment after each reconnect, and for as long as it refuses the streams.
+                (true, None) => Some(
+                    "it is there, but what it holds is not known yet; if that lasts, the log says why",
+                ),
                 (false, _) => Some("away"),
             };
             let kept = |how| format!("{how}; what comes in is kept, and published later");
