@@ -109,7 +109,7 @@ impl<S: Stream<Item = Envelope> + Unpin> Watch<S> {
                 () = passed(last_word) => return ended,
             }
             if let Some(state) = ended
-                && self.told.last().is_some_and(|text| text.contains(state.as_str()))
+                && is_told(&self.told, state)
             {
                 return ended;
             }
@@ -194,6 +194,15 @@ impl<S: Stream<Item = Envelope> + Unpin> Watch<S> {
         });
         format!("{mark} {:<16} {}{progress}", step.stack, step.reason.text)
     }
+}
+
+/// Whether Slack says how a chain ended, in whichever of its messages, and in its own spelling.
+fn is_told(told: &[String], state: ChainState) -> bool {
+    let word = match state {
+        ChainState::Canceled => "cancelled",
+        other => other.as_str(),
+    };
+    told.iter().any(|text| text.contains(&format!(": {word}")))
 }
 
 /// A gate that is simply open is no news.

@@ -1,7 +1,7 @@
 use contracts::{Envelope, chain::ChainState};
 use serde_json::json;
 
-use super::Until;
+use super::{Until, is_told};
 use crate::output::sample;
 
 fn event(kind: &str, commit: &str, body: serde_json::Value) -> Envelope {
@@ -33,4 +33,17 @@ fn what_became_of_another_commit_says_nothing_of_the_one_waited_for() {
     assert_eq!(until.is_met_by(&ours_finished), Some(ChainState::Finished));
     let ignored = event("chain.ignored", &ours, json!({ "reason": reason }));
     assert_eq!(until.is_met_by(&ignored), Some(ChainState::Denied));
+}
+
+#[test]
+fn the_last_word_about_a_chain_is_heard_in_the_spelling_of_slack_and_before_what_comes_after_it() {
+    let told = [
+        ":hourglass_flowing_sand: Deploy of acme/live: waiting to begin: Change",
+        ":no_entry_sign: Deploy of acme/live: cancelled: Change",
+        ":hook: Spacelift account acme: a worker pool is short of workers",
+    ]
+    .map(str::to_owned);
+    assert!(is_told(&told, ChainState::Canceled));
+    assert!(!is_told(&told[..1], ChainState::Canceled));
+    assert!(!is_told(&told, ChainState::Finished));
 }
