@@ -154,7 +154,8 @@ pub async fn run(mut config: Config, shutdown: CancellationToken) -> anyhow::Res
     let (upkept, keep) = (pool.clone(), config.retention.span());
     frame.every(upkeep::EVERY, "upkeep", move || upkeep::round(upkept.clone(), keep));
     let reminders = config.reminders.clone();
-    let pages = questions::Pages { pool, reminders, spacelift: spacelift.clone() };
+    let bus = frame.bus.clone();
+    let pages = questions::Pages { pool, reminders, spacelift: spacelift.clone(), bus };
     answer(&frame, &engine, &pages, Arc::new(config.roles));
     watch_rest(&frame, &spacelift, &config.spacelift.endpoint);
     share_requests(&frame, &spacelift, &engine);

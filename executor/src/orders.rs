@@ -11,7 +11,6 @@ use contracts::{
     Code, Envelope, Message,
     check::AnswerCheck,
     order::{CancelChain, OrderKind, PauseChain, ResumeChain, RetryChain},
-    plain,
 };
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -107,7 +106,7 @@ impl Desk {
         let chain = before.line.chain;
         let id = Uuid::new_v5(&chain.0, id.as_bytes());
         self.decide::<C>((id, before.correlation, key), body, now).await?;
-        Ok(plain(&self.pages.page(chain).await?))
+        self.pages.told(chain).await
     }
 
     /// Has something decided, or says why it is not.

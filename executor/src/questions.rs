@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use bus::{Problem, read};
+use bus::{Bus, Problem, read};
 use chrono::{DateTime, Utc};
 use contracts::{
     Action, ChainId, Code, GateId, Reason, StackId,
     chain::{ChainKind, ChainState, PlannedEdge},
     change::Change,
+    phrase::count,
     plain,
     run::RunState,
     step::{StepState, StepSummary},
@@ -92,6 +93,9 @@ pub struct ChainPage {
     /// Its waves, in order; none if no step waits for one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waves: Vec<WaveLine>,
+    /// Why its steps are left out, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<Reason>,
 }
 
 /// A step in full.
@@ -234,13 +238,27 @@ pub(crate) struct Pages {
     pub(crate) reminders: Reminders,
     /// Who is asked what holds a run up.
     pub(crate) spacelift: spacelift::Client,
+    /// What answers go over.
+    pub(crate) bus: Bus,
 }
 
 impl Pages {
     /// One chain, by its id.
     pub(crate) async fn chain(self, body: Value) -> Result<Value, Problem> {
         let query: ShowQuery = read(body)?;
-        Ok(plain(&self.page(query.chain()?).await?))
+        self.told(query.chain()?).await
+    }
+
+    /// A chain as an answer: without its steps where nats-server would not take it with them, because
+    /// most who ask, and all who gave an order, need its head alone.
+    pub(crate) async fn told(&self, chain: ChainId) -> Result<Value, Problem> {
+        let mut page = self.page(chain).await?;
+        let whole = plain(&page);
+        if whole.to_string().len() <= self.bus.body_max() {
+            return Ok(whole);
+        }
+        page.leave_out_steps();
+        Ok(plain(&page))
     }
 
     /// Every transition of one chain, in order.
@@ -299,6 +317,16 @@ impl ChainPage {
     /// Whether the chain has a step of this stack.
     pub(crate) fn has(&self, stack: &StackId) -> bool {
         self.steps_in_order.iter().any(|step| step.summary.stack == *stack)
+    }
+
+    fn leave_out_steps(&mut self) {
+        let text = format!(
+            "nats-server does not take the answer with {}; set `max_payload: 8MB` in its configuration",
+            count(self.steps_in_order.len(), "step")
+        );
+        self.left_out = Some(Reason::new(Code::AnswerTooLarge, text));
+        self.steps_in_order.clear();
+        self.edges.clear();
     }
 
     /// Says of every step what it waits for.

@@ -5,6 +5,7 @@ mod failures;
 mod faults;
 mod gone;
 mod holds;
+mod large;
 mod locks;
 mod loose;
 mod native;

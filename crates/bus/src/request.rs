@@ -6,7 +6,7 @@
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use async_nats::client::RequestErrorKind;
-use contracts::Envelope;
+use contracts::{Code, Envelope};
 use futures::{FutureExt, StreamExt, future::try_join_all};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -119,7 +119,7 @@ impl Bus {
                 let asked = request.subject.to_string();
                 let answer = |body| answer(asked.clone(), body);
                 let reply = reply(&answer, &request.payload).await;
-                let body = serde_json::to_vec(&reply).expect("a reply is plain data");
+                let body = sendable(&reply, client.max_payload());
                 if let Err(error) = client.publish(reply_to, body.into()).await {
                     warn!(%error, "a reply was not sent; whoever asked will ask again");
                 }
@@ -205,6 +205,23 @@ where
             "the answer panicked; see the log",
         )),
     }
+}
+
+/// A reply as bytes; one that the client would refuse to send is told as that, instead of never.
+fn sendable(reply: &Reply, max_payload: usize) -> Vec<u8> {
+    let bytes = |reply| serde_json::to_vec(reply).expect("a reply is plain data");
+    let whole = bytes(reply);
+    if whole.len() <= max_payload {
+        return whole;
+    }
+    let text = format!(
+        "the answer has {} bytes, and nats-server takes no message above {max_payload}; set \
+         `max_payload: 8MB` in its configuration",
+        whole.len()
+    );
+    warn!(bytes = whole.len(), max_payload, "a reply is too large to be sent");
+    let code = Code::AnswerTooLarge.as_str();
+    bytes(&Reply::Problem(Problem::new(ProblemKind::Internal, code, text)))
 }
 
 fn read(payload: &[u8]) -> Result<Value, Problem> {

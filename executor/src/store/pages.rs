@@ -94,6 +94,7 @@ pub(crate) async fn page(pool: &PgPool, chain: ChainId) -> Result<Option<ChainPa
         edges,
         paused: course.paused.as_ref().map(Said::reason),
         waves,
+        left_out: None,
     }))
 }
 

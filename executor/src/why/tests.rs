@@ -54,6 +54,7 @@ fn page(fixture: &ChainFixture) -> ChainPage {
         edges: Vec::new(),
         paused: chain.course.paused.as_ref().map(crate::Said::reason),
         waves: chain.waves.lines(&chain.steps, &chain.course.rollout),
+        left_out: None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Commands, questions, and listening in.
 
-use bus::{BusError, Problem, ProblemKind};
+use bus::{Bus, BusError, Options, Problem, ProblemKind};
 use futures::StreamExt;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -45,6 +45,31 @@ async fn a_question_is_answered_refused_or_panicked_over_but_never_left_open() {
         matches!(asked, Err(BusError::NobodyAnswers { service, .. }) if service == "planner")
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_the_server_does_not_take_is_told_as_that_at_once() {
+    let options = embedded::NatsOptions { max_payload: 16 << 10, ..Default::default() };
+    let nats = embedded::Nats::start(options).await.unwrap();
+    let bus = Bus::connect(&Options::at(nats.url(), "large"), "test").await.unwrap();
+    let (answering, shutdown) = (bus.clone(), CancellationToken::new());
+    let stop = shutdown.clone();
+    let answering = tokio::spawn(async move {
+        let long = |body: serde_json::Value| {
+            let count = usize::try_from(body["bytes"].as_u64().unwrap_or(0)).unwrap();
+            std::future::ready(Ok(json!("x".repeat(count))))
+        };
+        answering.respond(SUBJECT, long, stop).await.unwrap();
+    });
+    eventually("somebody to answer", async || bus.request(SUBJECT, &json!(null)).await.is_ok())
+        .await;
+    let ask = async |bytes: u64| bus.request(SUBJECT, &json!({ "bytes": bytes })).await.unwrap();
+    assert!(ask(16_000).await.is_ok());
+    let problem = ask(20_000).await.unwrap_err();
+    assert_eq!((problem.kind, &*problem.code), (ProblemKind::Internal, "answer_too_large"));
+    assert!(problem.message.contains("above 16384; set `max_payload: 8MB`"), "{problem}");
+    shutdown.cancel();
+    answering.await.unwrap();
 }
 
 #[tokio::test]

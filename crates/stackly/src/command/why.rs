@@ -4,7 +4,7 @@ pub(super) mod became;
 
 use chrono::Utc;
 use clap::Args;
-use contracts::ChainId;
+use contracts::{ChainId, Reason};
 use executor::{ChainLine, ChainPage, WaitLine};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -87,6 +87,11 @@ async fn last_of(stack: &str, desk: &Desk) -> Result<Option<Page>, Failure> {
             Err(Failure::NotFound(_)) => continue,
             found => found?,
         };
+        // Whether it has a step of the stack is not told.
+        if let Some(Reason { code, text }) = found.1.left_out {
+            let (code, message) = (code.to_string(), format!("{}: {text}", line.chain));
+            return Err(Failure::Problem { code, message });
+        }
         let steps = &found.1.steps_in_order;
         if steps.iter().any(|step| step.summary.stack.as_str() == stack) {
             return Ok(Some(found));

@@ -15,6 +15,9 @@ use crate::print::{Cell, Look, Table, Tone, age, moment};
 /// The chain as text.
 pub(crate) fn render(page: &ChainPage, now: DateTime<Utc>, look: &Look) -> String {
     let mut text = head(page, now, look);
+    if page.left_out.is_some() {
+        return text;
+    }
     let mut table = Table::new(&["STEP", "STATE", "FOR", "CHANGES", "WHY"]).right(&[2]);
     let states: HashMap<&str, StepState> = page
         .steps_in_order
@@ -61,6 +64,10 @@ fn head(page: &ChainPage, now: DateTime<Utc>, look: &Look) -> String {
     for wave in &page.waves {
         let tone = if wave.through { Tone::Faint } else { Tone::Waits };
         head.note(Cell::new(tone, wave.to_string()));
+    }
+    if let Some(reason) = &page.left_out {
+        let text = format!("its steps are not shown: {}", reason.text);
+        head.note(Cell::new(Tone::Waits, text));
     }
     if line.state == ChainState::Gating {
         let gate = page.gate;

@@ -65,6 +65,17 @@ fn a_chain_tells_of_each_step_why_it_waits() {
 }
 
 #[test]
+fn a_chain_that_is_too_large_to_tell_says_so_in_place_of_its_steps() {
+    let mut page = sample::read_page();
+    let text = "nats-server does not take the answer with 900 steps";
+    page.left_out = Some(contracts::Reason::new(contracts::Code::AnswerTooLarge, text));
+    page.steps_in_order.clear();
+    let told = chain::render(&page, now(), &PLAIN);
+    assert!(told.contains(&format!("its steps are not shown: {text}")), "{told}");
+    assert!(!told.contains("CHANGES"), "{told}");
+}
+
+#[test]
 fn a_chain_fits_the_terminal() {
     let text = chain::render(&sample::read_page(), now(), &narrow());
     let copied = ["http", "gate_", "chain_"];

@@ -196,5 +196,6 @@ pub fn page(chain: ChainId, steps: Vec<StepPage>) -> ChainPage {
         edges: Vec::new(),
         paused: None,
         waves: Vec::new(),
+        left_out: None,
     }
 }
