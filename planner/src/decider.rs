@@ -46,6 +46,7 @@ mod late;
 mod told;
 
 use arrived::arrived;
+use farewell::farewell;
 pub(crate) use farewell::farewells;
 pub(crate) use told::concluded;
 use told::superseded;
@@ -271,7 +272,7 @@ impl Planner {
     ) {
         self.take_in(memory, reading, decision);
         let turn = memory.turns.finish();
-        let farewell = self.farewell(reading, turn.as_ref(), input);
+        let farewell = farewell(reading, turn.as_ref(), input);
         if let Some(Turn::Change(waiting)) = turn {
             let answers = self.told(memory, *waiting, Some(reading), now);
             decision.answers.extend(answers);

@@ -46,6 +46,18 @@ pub(crate) struct Errand<'a> {
     pub event: Uuid,
 }
 
+/// What was known when the stacks that are to go had code.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Before<'a> {
+    /// All of it.
+    pub known: &'a Known,
+    /// What [`asked_for`] says of them.
+    pub asked: &'a [Asked],
+}
+
+/// A stack whose code is gone, and one that still asks for it.
+pub(crate) type Asked = (StackId, StackId);
+
 /// An edge: what must be done first, what then, and who says so.
 type Wait = (StackId, StackId, List<EdgeOrigin>);
 
@@ -56,25 +68,26 @@ impl Errand<'_> {
         &self,
         stacks: &[StackId],
         known: &Known,
-        before: Option<&Known>,
+        before: Option<Before<'_>>,
     ) -> Vec<Plan> {
         let wanted: BTreeSet<&StackId> = stacks.iter().collect();
-        let mut waits = self.waits(&wanted, [Some(known), before]);
+        let mut waits = self.waits(&wanted, [Some(known), before.map(|it| it.known)]);
         if self.action == Action::Destroy {
             // Their code is gone, and with it what was known of their order: a person says it.
             named_in_order(stacks, &mut waits);
         }
-        groups(&wanted, waits).iter().map(|group| self.plan(group, known, before)).collect()
+        let asked = before.map_or(&[][..], |it| it.asked);
+        groups(&wanted, waits).iter().map(|group| self.plan(group, known, asked)).collect()
     }
 
     fn plan(
         &self,
         Group { stacks: group, waits }: &Group,
         known: &Known,
-        before: Option<&Known>,
+        asked: &[Asked],
     ) -> Plan {
         let ignored = |reason| Plan::ignored((self.kind, self.change), reason);
-        let needed = || still_needed(group, known, before);
+        let needed = || still_needed(group, known, asked);
         if let Some(reason) = self.action.destroys().then(needed).flatten() {
             return ignored(reason);
         }
@@ -186,7 +199,7 @@ fn named_in_order(stacks: &[StackId], waits: &mut Vec<Wait>) {
 
 /// Why nothing of a group is destroyed: stacks that stay depend on it, or those of it that cannot
 /// run.
-fn still_needed(group: &[StackId], known: &Known, before: Option<&Known>) -> Option<Reason> {
+fn still_needed(group: &[StackId], known: &Known, asked: &[Asked]) -> Option<Reason> {
     let stacks = known.catalogue.stacks();
     let can_run = |stack: &&StackId| {
         known.catalogue.position(stack).is_some_and(|position| !stacks[position].disabled)
@@ -197,9 +210,10 @@ fn still_needed(group: &[StackId], known: &Known, before: Option<&Known>) -> Opt
         let edges = parent.into_iter().flat_map(|parent| known.graph.children(parent));
         edges.map(move |edge| (stack, &stacks[edge.child].id))
     });
-    let lost = before.map_or_else(Vec::new, |before| asked_for(&goes, known, before));
+    let asked = asked.iter().map(|(stack, child)| (stack, child));
+    let asked = asked.filter(|(stack, _)| goes.contains(stack));
     let mut needed_by = BTreeSet::new();
-    for (stack, child) in now.chain(lost).filter(|(_, child)| !goes.contains(child)) {
+    for (stack, child) in now.chain(asked).filter(|(_, child)| !goes.contains(child)) {
         let Some(position) = known.catalogue.position(child) else { continue };
         let disabled = if stacks[position].disabled { ", which is disabled" } else { "" };
         needed_by.insert(format!("{stack} by {child}{disabled}"));
@@ -215,14 +229,11 @@ fn still_needed(group: &[StackId], known: &Known, before: Option<&Known>) -> Opt
     })
 }
 
-/// Stacks that are to go, each with one that their code led to it before the code of those was gone,
-/// and that did not let go of it since: what it says now would have led there as well.
-fn asked_for<'a>(
-    goes: &BTreeSet<&'a StackId>,
-    known: &Known,
-    before: &'a Known,
-) -> Vec<(&'a StackId, &'a StackId)> {
-    let led = goes.iter().flat_map(|&stack| led_by_code(before, stack).map(move |it| (stack, it)));
+/// Stacks whose code is gone, each with one that their code led to it before that, and that did not
+/// let go of it since: what it says now would have led there as well. As long as for a reading of
+/// the account, if code of these others has changed.
+pub(crate) fn asked_for(gone: &[StackId], known: &Known, before: &Known) -> Vec<Asked> {
+    let led = gone.iter().flat_map(|stack| led_by_code(before, stack).map(move |it| (stack, it)));
     let says_else = |(_, child): &(_, &StackId)| {
         // Without code it cannot say that it does without what it was made with.
         let both = known.catalogue.said_of(child).zip(before.catalogue.said_of(child));
@@ -235,7 +246,7 @@ fn asked_for<'a>(
         changed.retain(|(stack, child)| led_by_code(&then, stack).any(|it| it == *child));
         asked.extend(changed);
     }
-    asked
+    asked.into_iter().map(|(stack, child)| (stack.clone(), child.clone())).collect()
 }
 
 /// The stacks that wait for one because their code, or a label, says so. What Spacelift says does not

@@ -27,6 +27,7 @@ use crate::{
     blueprint::{Adoption, Blueprint},
     catalogue::repository_key,
     config,
+    errand::asked_for,
     known::{Known, Shelf, Snapshot},
     memory::{self, Before},
     reader::catch_up,
@@ -285,6 +286,8 @@ fn reckon(
         }
     };
     let registration = registration.map(Arc::new);
+    let gone = registration.as_deref().map(Registration::loosened).unwrap_or_default();
+    let asked = asked_for(&gone, &known, &was);
     let own = look.own.zip(own).map(|(paths, by_code)| (paths, ids(&known, branch, by_code)));
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));
@@ -297,6 +300,8 @@ fn reckon(
         as_of: None,
         before: Some(was),
         registration,
+        gone,
+        asked,
         by_code,
         own,
         circle,

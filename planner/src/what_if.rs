@@ -239,7 +239,7 @@ fn pushed(change: Change, paths: Paths) -> ChangePushed {
 
 /// What follows from a change, by what was read and what was `known` before.
 fn answer(reading: &Reading, known: &Arc<Known>, wish: Wish) -> Answer {
-    let also = farewells(reading, Some(known), (wish.change(), Uuid::nil()));
+    let also = farewells(reading, (wish.change(), Uuid::nil()));
     let now = reading.known.as_ref().unwrap_or(known);
     let plan = reading.plan(now, (name(), wish.kind()), &wish);
     Answer { outcome: plan.into(), also: also.into_iter().map(Outcome::from).collect() }

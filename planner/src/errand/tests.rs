@@ -34,7 +34,8 @@ fn plans(action: Action, names: &[&str], now: &Known, before: Option<&Known>) ->
     let (kind, event) = (ChainKind::Deploy, Uuid::from_u128(1));
     let errand = Errand { action, kind, change: &change, why: &why, event };
     let stacks: Vec<StackId> = names.iter().map(|&name| name.into()).collect();
-    errand.plans(&stacks, now, before)
+    let asked = before.map_or_else(Vec::new, |before| asked_for(&stacks, now, before));
+    errand.plans(&stacks, now, before.map(|known| Before { known, asked: &asked }))
 }
 
 fn planned(plan: &Plan) -> &ChainPlanned {
@@ -131,6 +132,8 @@ fn what_code_lets_go_of_says_nothing_of_what_else_it_asks_for() {
     assert_eq!(refused(&all[0]).code, Code::StillNeeded, "it lets go of db alone");
     let all = plans(Action::Deregister, &["db"], &now, Some(&before));
     assert_eq!(stacks(&all[0]), ["db"]);
+    let both = plans(Action::Deregister, &["acme-net", "db"], &now, Some(&before));
+    assert_eq!((refused(&both[0]).code, stacks(&both[1])), (Code::StillNeeded, vec!["db"]));
 }
 
 #[test]

@@ -12,10 +12,11 @@ use git::History;
 
 use super::{Call, Circle, Late};
 use crate::{
+    errand::Asked,
     known::Known,
     memory::Wish,
     plan::{self, Plan, Request},
-    register::{Registration, What},
+    register::Registration,
 };
 
 /// What a look at a commit came to.
@@ -37,6 +38,10 @@ pub struct Reading {
     pub before: Option<Arc<Known>>,
     /// What changes in the register; nothing for a pull request.
     pub registration: Option<Arc<Registration>>,
+    /// The stacks whose code the change takes away.
+    pub gone: Vec<StackId>,
+    /// Those of them that others still ask for, and who does.
+    pub asked: Vec<Asked>,
     /// Stacks the paths touch in ways only the code knows, and how.
     pub by_code: Vec<(StackId, Reason)>,
     /// The same two of the push itself, if others before it left something over.
@@ -65,6 +70,8 @@ impl Reading {
             as_of: None,
             before: None,
             registration: None,
+            gone: Vec::new(),
+            asked: Vec::new(),
             by_code: Vec::new(),
             own: None,
             circle: None,
@@ -122,7 +129,7 @@ impl Reading {
             Some((paths, by_code)) => (paths, &**by_code),
             None => (self.paths_of(wish), &*self.by_code),
         };
-        let gone = &*self.gone();
+        let gone = &*self.gone;
         let tag = false;
         let before = self.before.as_deref();
         let request = Request { chain, kind, change, paths, by_code, gone, before, tag };
@@ -163,13 +170,6 @@ impl Reading {
         let known = self.known.as_ref();
         let concerned = known.map(|known| concerned(known, change, what)).unwrap_or_default();
         circle.stacks.is_empty() || concerned.iter().any(|stack| circle.stacks.contains(stack))
-    }
-
-    /// The stacks whose code the change takes away.
-    pub fn gone(&self) -> Vec<StackId> {
-        let changes = self.registration.iter().flat_map(|registration| &registration.changes);
-        let gone = changes.filter(|(what, _)| *what == What::Loosened);
-        gone.map(|(_, state)| state.stack.clone()).collect()
     }
 
     /// What was read, as a change that nobody told of.

@@ -23,6 +23,7 @@ use crate::{
     store::{self as tables, tests::database},
 };
 
+mod gone;
 mod overlapping;
 mod shared;
 

@@ -85,6 +85,12 @@ impl Registration {
         self
     }
 
+    /// The stacks whose code is gone.
+    pub fn loosened(&self) -> Vec<StackId> {
+        let gone = self.changes.iter().filter(|(what, _)| *what == What::Loosened);
+        gone.map(|(_, state)| state.stack.clone()).collect()
+    }
+
     /// Whether anything changed that the graph is made of, or that says who can run.
     pub fn changes_the_graph(&self) -> bool {
         let loosens = |(what, _): &(What, State)| *what == What::Loosened;
