@@ -80,12 +80,7 @@ impl Errand<'_> {
         groups(&wanted, waits).iter().map(|group| self.plan(group, known, asked)).collect()
     }
 
-    fn plan(
-        &self,
-        Group { stacks: group, waits }: &Group,
-        known: &Known,
-        asked: &[Asked],
-    ) -> Plan {
+    fn plan(&self, Group { stacks: group, waits }: &Group, known: &Known, asked: &[Asked]) -> Plan {
         let ignored = |reason| Plan::ignored((self.kind, self.change), reason);
         let needed = || still_needed(group, known, asked);
         if let Some(reason) = self.action.destroys().then(needed).flatten() {

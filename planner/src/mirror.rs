@@ -271,7 +271,7 @@ fn reckon(
         false => circle::take(known, of, found, before, version),
     };
     let registration = match &circle {
-        _ if is_behind || of.is_proposal() => None,
+        _ if is_behind => None,
         Some(circle) if circle.stacks.is_empty() => {
             Some(Registration::refused(branch, &found, &circle.text))
         }
@@ -285,9 +285,10 @@ fn reckon(
             Some(registration.with_fault(circle.as_ref()))
         }
     };
-    let registration = registration.map(Arc::new);
-    let gone = registration.as_deref().map(Registration::loosened).unwrap_or_default();
-    let asked = asked_for(&gone, &known, &was);
+    let gone = registration.as_ref().map(Registration::loosened).unwrap_or_default();
+    // What is merely proposed is not registered, and lets nothing be destroyed.
+    let registration = registration.filter(|_| !of.is_proposal()).map(Arc::new);
+    let asked = registration.as_ref().map(|_| asked_for(&gone, &known, &was)).unwrap_or_default();
     let own = look.own.zip(own).map(|(paths, by_code)| (paths, ids(&known, branch, by_code)));
     let by_code = ids(&known, branch, by_code);
     let (paths, history, title) = (look.paths, look.history, Some(look.title));

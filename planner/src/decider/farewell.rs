@@ -30,7 +30,7 @@ pub(super) fn farewell(
 /// What would destroy what those stacks made whose code a change takes away.
 pub(crate) fn farewells(reading: &Reading, (change, event): (&Change, Uuid)) -> Vec<Plan> {
     let (gone, Some(known)) = (&reading.gone, &reading.known) else { return Vec::new() };
-    if gone.is_empty() {
+    if gone.is_empty() || reading.registration.is_none() {
         return Vec::new();
     }
     let before = reading.before.as_deref();

@@ -38,7 +38,7 @@ pub struct Reading {
     pub before: Option<Arc<Known>>,
     /// What changes in the register; nothing for a pull request.
     pub registration: Option<Arc<Registration>>,
-    /// The stacks whose code the change takes away.
+    /// The stacks whose code the change takes away; of a pull request, would take away.
     pub gone: Vec<StackId>,
     /// Those of them that others still ask for, and who does.
     pub asked: Vec<Asked>,

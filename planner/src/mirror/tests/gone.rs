@@ -33,11 +33,48 @@ async fn what_still_asks_for_code_that_goes_is_worked_out_with_the_reading() {
         ("app/stackly.hcl", READS_BOTH),
     ]);
     desk.settle(&first).await;
-    let second =
-        desk.work.commit(&[("net/main.tf", ""), ("db/main.tf", ""), ("app/stackly.hcl", READS_NET)]);
+    let second = desk.work.commit(&[
+        ("net/main.tf", ""),
+        ("db/main.tf", ""),
+        ("app/stackly.hcl", READS_NET),
+    ]);
 
     let reading = desk.read(Some(&first), &second).await;
 
-    assert_eq!(reading.gone, ["db", "net"].map(Into::into));
-    assert_eq!(reading.asked, [("net".into(), "app".into())]);
+    let gone: Vec<&str> = reading.gone.iter().map(|stack| stack.as_str()).collect();
+    assert_eq!(gone, ["db", "net"]);
+    let asked = reading.asked.iter().map(|(stack, by)| (stack.as_str(), by.as_str()));
+    assert_eq!(asked.collect::<Vec<_>>(), [("net", "app")]);
+}
+
+#[tokio::test]
+async fn a_pull_request_that_takes_code_away_previews_none_of_its_stacks() {
+    let desk = Desk::new(vec![stack("net"), stack("db"), stack("app")]).await;
+    let first = desk.work.commit(&[
+        ("net/main.tf", super::CODE),
+        ("db/main.tf", super::CODE),
+        ("app/stackly.hcl", READS_BOTH),
+    ]);
+    desk.settle(&first).await;
+    desk.work.git(&["checkout", "--quiet", "-b", "topic"]);
+    let head = desk.work.commit(&[("net/main.tf", ""), ("db/more.tf", super::CODE)]);
+    let call = Call {
+        commit: Some(head.as_str().into()),
+        pull_request: Some(7),
+        ..Call::head_of("acme/infra", "main")
+    };
+
+    let reading = desk.mirrors.clone().read(call).await.unwrap();
+
+    assert_eq!((reading.registration.is_none(), reading.asked.len()), (true, 0));
+    let change = Change { commit: head.as_str().into(), ..reading.as_change() };
+    let (paths, deleted, tag, forced) = (Paths::Unknown, false, false, false);
+    let wish = Wish::Pushed(ChangePushed { change, paths, deleted, tag, forced });
+    let chain = (ChainId::derived(&uuid::Uuid::nil(), ""), ChainKind::Preview);
+    let known = reading.known.clone().unwrap();
+    let Plan::Planned(planned) = reading.plan(&known, chain, &wish) else { panic!("no chain") };
+    let steps: Vec<&str> = planned.steps.iter().map(|step| step.stack.as_str()).collect();
+    assert_eq!(steps, ["db", "app"]);
+    let why = &planned.steps[0].why.text;
+    assert!(why.ends_with("(left out, being disabled or without code: net)"), "{why}");
 }
