@@ -31,8 +31,8 @@ pub use proposals::Proposal;
 const WAITING_MAX: usize = 200;
 /// How many changes are kept to be looked at again that could not be.
 const UNREAD_MAX: usize = 64;
-/// How often a change is looked at that the mirror does not show.
-const LOOKS_MAX: u32 = 5;
+/// How often an origin is asked for a change that it does not have.
+const MISSING_MAX: u32 = 5;
 /// When a change that has to wait is looked at again, at the earliest and at the latest.
 const PAUSE_MIN: TimeDelta = TimeDelta::milliseconds(500);
 const PAUSE_MAX: TimeDelta = TimeDelta::seconds(30);
@@ -128,6 +128,9 @@ pub struct Waiting {
     /// How often it was looked at in the mirror.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub looks: u32,
+    /// How often the origin was asked and did not have it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing: u32,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it over so")]
@@ -300,7 +303,7 @@ impl Memory {
         let proposal = change.pull_request.and_then(|number| self.proposal(number));
         // What was pushed over is nothing that anybody waits for, and may be nowhere any more.
         let is_past = proposal.is_some_and(|known| known.head != change.commit);
-        if waiting.looks >= LOOKS_MAX || waiting.wish.said().is_some() || is_past {
+        if waiting.missing >= MISSING_MAX || waiting.wish.said().is_some() || is_past {
             return;
         }
         self.unread.retain(|unread| !unread.wish.is_in_line_with(kind, change));
@@ -312,7 +315,7 @@ impl Memory {
     }
 
     /// Has what the mirror did not show looked at again, if it is time. While the mirror is away,
-    /// it is not: each look counts, and those who ask whether it is back have it looked at then.
+    /// it is not: those who ask whether it is back have it looked at then.
     pub fn read_in_time(&mut self, is_away: bool, now: DateTime<Utc>) {
         if self.unread_at.is_none_or(|at| now < at) {
             return;

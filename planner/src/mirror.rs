@@ -307,6 +307,7 @@ fn reckon(
         own,
         circle,
         trouble: None,
+        is_missing: false,
         is_undecidable: false,
         since: look.since,
         late: look.late,

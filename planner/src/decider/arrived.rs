@@ -28,5 +28,6 @@ pub(super) fn arrived(
         since: input.time.min(now),
         wish,
         looks: 0,
+        missing: 0,
     })
 }

@@ -143,7 +143,12 @@ fn touches_nothing(plan: &Plan) -> bool {
 
 /// A change that waits, after it was looked at.
 fn seen(waiting: Waiting, reading: Option<&Reading>) -> Waiting {
-    Waiting { looks: waiting.looks + u32::from(reading.is_some()), ..waiting }
+    let is_missing = reading.is_some_and(|reading| reading.is_missing);
+    Waiting {
+        looks: waiting.looks + u32::from(reading.is_some()),
+        missing: waiting.missing + u32::from(is_missing),
+        ..waiting
+    }
 }
 
 fn ignored(wish: &Wish, reason: Reason) -> (Vec<Outgoing>, Option<Came>) {

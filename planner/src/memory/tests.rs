@@ -200,6 +200,7 @@ fn waiting(n: u128, since: i64) -> Waiting {
         trace: None,
         since: at(since),
         looks: 0,
+        missing: 0,
         wish: Wish::Pushed(ChangePushed {
             change: head("a", "b"),
             paths: Paths::Unknown,

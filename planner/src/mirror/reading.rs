@@ -50,6 +50,8 @@ pub struct Reading {
     pub circle: Option<Circle>,
     /// Why the mirror could not be read, so that the sender's word must do.
     pub trouble: Option<Reason>,
+    /// The origin was there to be asked, and does not have the commit.
+    pub is_missing: bool,
     /// It was read, but what follows from it can neither be stored nor told.
     pub is_undecidable: bool,
     /// The commit that it was compared with.
@@ -76,6 +78,7 @@ impl Reading {
             own: None,
             circle: None,
             trouble: Some(trouble),
+            is_missing: false,
             is_undecidable: false,
             since: None,
             late: None,

@@ -67,7 +67,9 @@ impl Performer for Reads {
             }
         }
         drop(self.under_way.take(claim.id));
-        Performed::Done(Input::Read(Arc::new(Reading::failed(call, why))))
+        let is_missing = trouble.is_missing();
+        let reading = Reading { is_missing, ..Reading::failed(call, why) };
+        Performed::Done(Input::Read(Arc::new(reading)))
     }
 
     fn undecidable(&self, claim: &Claim, why: String) -> Option<Input> {

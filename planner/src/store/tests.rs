@@ -278,6 +278,7 @@ async fn what_is_remembered_of_a_repository_is_found_again() {
         trace: None,
         since: at(5),
         looks: 0,
+        missing: 0,
         wish: Wish::Pushed(pushed),
     };
     busy.wait(event, at(5));

@@ -28,6 +28,7 @@ fn push(branch: &str, previous: Option<&str>, commit: &str, path: &str) -> Turn 
         trace: None,
         since: DateTime::UNIX_EPOCH,
         looks: 0,
+        missing: 0,
         wish: Wish::Pushed(pushed),
     }))
 }

@@ -62,6 +62,7 @@ fn validated(wish: Wish, failures: usize) -> Validated {
         trace: None,
         since: DateTime::UNIX_EPOCH,
         looks: 0,
+        missing: 0,
         wish,
     };
     let found = (0..failures).map(|_| about_all(Stage::Security, "r", "open".to_owned())).collect();

@@ -72,6 +72,26 @@ fn a_commit_that_the_host_has_late_is_looked_at_again_without_another_push() {
 }
 
 #[test]
+fn a_commit_is_given_up_when_the_origin_never_has_it_and_not_while_the_mirror_is_slow() {
+    for (is_missing, is_kept) in [(true, false), (false, true)] {
+        let (planner, mut memory) = (reading_code(), Memory::default());
+        let push = push_of(1, 10, change("acme/infra", "one"));
+        let paths = Paths::All(vec!["modules/vpc/main.tf".to_owned()]);
+        let Input::Pushed(pushed) = &push.body else { unreachable!() };
+        let pushed = Input::Pushed(ChangePushed { paths, ..pushed.clone() });
+        let mut look = call(&decide(&planner, &mut memory, &Envelope { body: pushed, ..push }));
+        for n in 2..12 {
+            let why = Reason::new(Code::GitUnavailable, "the mirror cannot give it");
+            let reading = Reading { is_missing, ..Reading::failed(look.clone(), why) };
+            decide(&planner, &mut memory, &event(n, 15, Input::Read(Arc::new(reading))));
+            let Some(due) = planner.wake_at(&memory) else { break };
+            look = call(&planner.decide(&mut memory, &wake(75), due).unwrap());
+        }
+        assert_eq!(planner.wake_at(&memory).is_some() || memory.waiting() > 0, is_kept);
+    }
+}
+
+#[test]
 fn what_an_older_reading_of_the_account_says_is_touched_by_nothing_waits_for_a_newer_one() {
     let (planner, mut memory) = (reading_code(), Memory::default());
     let looked_at = call(&decide(&planner, &mut memory, &pushed(1, "one", "zero")));
