@@ -37,6 +37,9 @@ pub struct Fault {
     pub text: String,
 }
 
+/// Stacks whose code is gone, each with the repository and the branch that had it last.
+pub type Loose = BTreeMap<StackId, (String, String)>;
+
 /// All stacks of the account in one version, with what is needed to find them.
 #[derive(Debug, Default)]
 pub struct Catalogue {
@@ -46,7 +49,7 @@ pub struct Catalogue {
     adoptions: Vec<Adoption>,
     read: Branches,
     /// The stacks that are registered as loose, whether or not they are known to have code again.
-    loose: BTreeSet<StackId>,
+    loose: Loose,
     /// Which blueprint each stack is made from; none is [`blueprint::NO_BLUEPRINT`].
     made_from: Vec<u32>,
     inference: Inference,
@@ -112,7 +115,7 @@ impl Catalogue {
             blueprints,
             adoptions,
             read,
-            loose: BTreeSet::new(),
+            loose: Loose::new(),
             made_from,
             inference,
             marks,
@@ -133,7 +136,7 @@ impl Catalogue {
 
     /// The same, where these stacks are registered as loose.
     #[must_use]
-    pub fn with_loose(self, loose: BTreeSet<StackId>) -> Self {
+    pub fn with_loose(self, loose: Loose) -> Self {
         Self { loose, ..self }
     }
 
@@ -196,14 +199,21 @@ impl Catalogue {
     }
 
     /// The stacks that are registered as loose.
-    pub(crate) fn loose(&self) -> &BTreeSet<StackId> {
+    pub(crate) fn loose(&self) -> &Loose {
         &self.loose
     }
 
-    /// Those of them whose code is not known to be back.
+    /// Those of them whose code is not known to be back. Of one that runs elsewhere now, in a branch
+    /// that was never read, nobody knows.
     pub(crate) fn without_code(&self) -> impl Iterator<Item = usize> {
-        let there = self.loose.iter().filter_map(|stack| self.position(stack));
-        there.filter(|&position| self.blueprint(position).is_none())
+        let there = self.loose.iter().filter_map(|(stack, was)| Some((self.position(stack)?, was)));
+        let is_without = |&(position, (repository, branch)): &(usize, &(String, String))| {
+            let stack = &self.stacks[position];
+            let is_known = stack.tracks(repository, branch)
+                || self.read.have(&stack.repository, &stack.branch);
+            is_known && self.blueprint(position).is_none()
+        };
+        there.filter(is_without).map(|(position, _)| position)
     }
 
     /// How many stacks have code that is known.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     blueprint::{Adoption, Blueprint},
     branches::Branches,
-    catalogue::{Catalogue, Stack, repository_key},
+    catalogue::{Catalogue, Loose, Stack, repository_key},
     graph::Graph,
     reader::Surveyed,
 };
@@ -73,7 +73,7 @@ impl Known {
 
     /// The same, where these stacks are registered as loose.
     #[must_use]
-    pub fn with_loose(self, loose: BTreeSet<StackId>) -> Self {
+    pub fn with_loose(self, loose: Loose) -> Self {
         Self { catalogue: self.catalogue.with_loose(loose), ..self }
     }
 }

@@ -1,12 +1,8 @@
 //! The planner's tables; the only SQL.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use contracts::StackId;
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
 use uuid::Uuid;
 
@@ -15,7 +11,7 @@ use account::load_stacks;
 use crate::{
     blueprint::{Adoption, Blueprint},
     branches::Branches,
-    catalogue::Stack,
+    catalogue::{Loose, Stack},
     memory::Memory,
     trail::Mark,
 };
@@ -71,8 +67,8 @@ pub struct Stored {
     pub adoptions: Vec<Adoption>,
     /// The branches whose code was read.
     pub read: Branches,
-    /// The stacks whose code is gone.
-    pub loose: BTreeSet<StackId>,
+    /// The stacks whose code is gone, and where it was.
+    pub loose: Loose,
 }
 
 /// A repository of which changes wait for the account to be read.

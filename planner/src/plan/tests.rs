@@ -350,7 +350,8 @@ fn a_stack_whose_code_is_gone_is_left_out_whoever_tells_of_the_change() {
             stack("back").after("network", &[]),
         ]
     };
-    let loose = || ["app", "back", "gone"].map(StackId::from).into();
+    let was = || ("acme/infra".to_owned(), "main".to_owned());
+    let loose = || ["app", "back", "gone"].map(|stack| (StackId::from(stack), was())).into();
     let named = |plan| chain(plan).steps.into_iter().map(|step| step.stack.0.to_string());
     let known = Known::with_code(7, stacks(), vec![blueprint("back")]).with_loose(loose());
     let change = Change { pull_request: Some(7), ..change("acme/infra", "main") };
@@ -359,6 +360,24 @@ fn a_stack_whose_code_is_gone_is_left_out_whoever_tells_of_the_change() {
     assert_eq!(by_branch, ["network", "back"]);
     let by_tag: Vec<_> = named(tagged(&known, "v1.2")).collect();
     assert_eq!(by_tag, ["network", "back"]);
+}
+
+#[test]
+fn a_stack_that_runs_elsewhere_since_its_code_is_gone_runs_there_unless_that_has_none() {
+    let was = ("acme/infra".to_owned(), "main".to_owned());
+    let there = ("acme/private".to_owned(), "main".to_owned());
+    let with_read = |branches: Vec<(String, String)>| {
+        let stacks = vec![stack("app").made_from("acme/private", "main")];
+        let read = branches.into_iter().map(|it| (it, BTreeSet::new())).collect();
+        let known = Known::with_read(7, stacks, Vec::new(), Vec::new(), read);
+        known.with_loose([("app".into(), was.clone())].into())
+    };
+    let paths = Paths::All(vec!["app/main.tf".to_owned()]);
+    let change = change("acme/private", "main");
+    let unread = chain(plan_with(&with_read(vec![was.clone()]), &change, &paths));
+    assert_eq!(unread.steps.len(), 1, "nobody knows what is there");
+    let read = plan_with(&with_read(vec![was.clone(), there]), &change, &paths);
+    assert_eq!(ignored(read).0, Code::NothingTouched);
 }
 
 #[test]

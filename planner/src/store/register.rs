@@ -1,9 +1,6 @@
 //! The register of stacks that have code, and what code says.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use contracts::{CommitSha, Reason, StackId, stack::CodePlace};
 use sqlx::{PgConnection, PgPool, Row, postgres::PgRow, types::Json};
@@ -12,7 +9,7 @@ use uuid::Uuid;
 use super::adoptions::{is_free, save_adoption};
 use crate::{
     blueprint::Blueprint,
-    catalogue::repository_key,
+    catalogue::{Loose, repository_key},
     register::{Registration, State, Status},
 };
 
@@ -43,12 +40,16 @@ pub async fn load_blueprints(
     blueprints(&rows)
 }
 
-/// The stacks whose code is gone.
-pub async fn load_loose(connection: &mut PgConnection) -> Result<BTreeSet<StackId>, sqlx::Error> {
-    let loose = sqlx::query_scalar("select stack from stack_states where status = 'loose'")
-        .fetch_all(connection)
-        .await?;
-    Ok(loose.into_iter().map(|stack: String| stack.into()).collect())
+/// The stacks whose code is gone, and where it was.
+pub async fn load_loose(connection: &mut PgConnection) -> Result<Loose, sqlx::Error> {
+    let rows = sqlx::query(
+        "select state.stack, code.repository, code.branch
+         from stack_states state join stack_codes code on code.id = state.stack_code_id
+         where state.status = 'loose'",
+    )
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(place).collect()
 }
 
 /// How one stack stands.
@@ -139,11 +140,12 @@ pub async fn branches_of_active(
     )
     .fetch_all(pool)
     .await?;
-    let read = |row: &PgRow| {
-        let stack: String = row.try_get("stack")?;
-        Ok((stack.into(), (row.try_get("repository")?, row.try_get("branch")?)))
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(place).collect()
+}
+
+fn place(row: &PgRow) -> Result<(StackId, (String, String)), sqlx::Error> {
+    let stack: String = row.try_get("stack")?;
+    Ok((stack.into(), (row.try_get("repository")?, row.try_get("branch")?)))
 }
 
 /// Writes what a reading changes.
