@@ -241,7 +241,7 @@ impl Desk {
         else {
             return Vec::new();
         };
-        let (folder, scope) = (checkout.path(), &judged.scope);
+        let (folder, scope) = (checkout.path(), (&judged.scope, &judged.from_below));
         let scans = self.scanners.iter().map(|scanner| async move {
             let found = scanner.scan(folder, scope).await;
             found.unwrap_or_else(|error| vec![failed(&scanner.name, &error)])

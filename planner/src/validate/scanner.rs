@@ -4,7 +4,12 @@
 //! the files with which scanners are configured, none of our environment, and only so much time; then
 //! they are ended with all that they started.
 
-use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::Path,
+    process::Stdio,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use contracts::validation::Annotation;
@@ -50,11 +55,12 @@ impl Scanner {
     }
 
     /// What it finds in a folder. Its exit status does not count: scanners fail when they find
-    /// something.
+    /// something. What is called `from_below` lies in a file in scope, told from another folder, and
+    /// nobody can tell from which.
     pub(super) async fn scan(
         &self,
         folder: &Path,
-        scope: &Scope,
+        (scope, from_below): (&Scope, &HashSet<String>),
     ) -> anyhow::Result<Vec<Annotation>> {
         let run = tokio::time::timeout(self.patience, self.run(folder)).await;
         let text = run.with_context(|| format!("it took longer than {:?}", self.patience))??;
@@ -71,7 +77,8 @@ impl Scanner {
                 return Place::At(inner);
             }
             // Some mean the root of the code by the first slash.
-            match is_full && !folder.join(inner).exists() {
+            let is_nowhere = is_full && !folder.join(&inner).exists();
+            match is_nowhere || from_below.contains(&inner) {
                 true => Place::Untold,
                 false => Place::Elsewhere,
             }
