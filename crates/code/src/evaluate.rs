@@ -101,8 +101,17 @@ impl<'a> Scope<'a> {
     pub(crate) fn of_call(&self, module: &'a Module, arguments: &Body, place: String) -> Self {
         let arguments = arguments.attributes.iter();
         let given = arguments.map(|one| (one.key.clone(), self.value(&one.value))).collect();
-        let all_spent = self.all_spent.clone();
-        Self { place, all_spent, ..Self::new(module, given) }
+        let (all_spent, cuts) = (self.all_spent.clone(), self.cuts.clone());
+        Self { place, all_spent, cuts, ..Self::new(module, given) }
+    }
+
+    /// Whether something was left out, of this module or of those that it and others call.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.cuts.get() > 0
+    }
+
+    fn cut(&self) {
+        self.cuts.set(self.cuts.get() + 1);
     }
 
     /// Whether all was worked out that may be: what is asked for from now on is not known.
@@ -131,6 +140,9 @@ impl<'a> Scope<'a> {
             Value::Array(list) => list.into_iter().map(|one| (one.clone(), one)).collect(),
             _ => vec![(unknown(), unknown())],
         };
+        if pairs.len() > INSTANCES_MAX {
+            self.cut();
+        }
         let instance = |each| Self { each: Some(each), ..self.clone() };
         pairs.into_iter().take(INSTANCES_MAX).map(instance).collect()
     }
@@ -140,7 +152,9 @@ impl<'a> Scope<'a> {
         self.spent.set(self.spent.get().saturating_add(much));
         self.all_spent.set(self.all_spent.get().saturating_add(much));
         let may = self.spent.get() <= WORK_MAX && !self.is_spent();
-        self.cuts.set(self.cuts.get() + usize::from(!may));
+        if !may {
+            self.cut();
+        }
         may
     }
 
@@ -149,7 +163,7 @@ impl<'a> Scope<'a> {
             return unknown();
         }
         if depth > DEPTH_MAX {
-            self.cuts.set(self.cuts.get() + 1);
+            self.cut();
             return unknown();
         }
         let inner = |expression: &Expr| self.at(expression, depth + 1);

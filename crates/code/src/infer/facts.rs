@@ -113,6 +113,7 @@ pub fn of(subject: &Subject<'_>) -> Facts {
     facts.states.extend(state::of_module(&scope, &root, code.backends(&root)));
     let mut walk = Walk { subject, root: &root, facts, instances: 0 };
     walk.module(&scope, 0);
+    walk.facts.is_cut |= scope.is_cut();
     walk.facts
 }
 

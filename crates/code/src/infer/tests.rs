@@ -65,6 +65,21 @@ fn a_module_that_is_called_for_each_entry_of_a_large_local_is_looked_at_as_often
 }
 
 #[test]
+fn what_is_left_out_within_a_module_that_is_called_is_told_of_as_well() {
+    let reads = "variable \"all\" {}\ndata \"terraform_remote_state\" \"r\" {\n  for_each = var.all\n  \
+                 backend = \"s3\"\n  config = {\n    bucket = \"states\"\n    key = \
+                 \"net/${each.key}\"\n  }\n}\n";
+    for (entries, read, is_cut) in [(500, 500, false), (501, 500, true), (30_000, 1, true)] {
+        let all: Vec<String> = (0..entries).map(|at| format!("\"{at}\"")).collect();
+        let all = all.join(", ");
+        let app = format!("module \"m\" {{\n  source = \"../m\"\n  all = toset([{all}])\n}}\n");
+        let tree = MemoryTree::new([("app/main.tf", app.as_str()), ("m/main.tf", reads)]);
+        let facts = facts_of(&Repository::read(&tree).subject_of("app"));
+        assert_eq!((facts.reads.len(), facts.is_cut()), (read, is_cut), "of {entries}");
+    }
+}
+
+#[test]
 fn an_edge_is_overruled_by_the_stack_that_would_wait() {
     for said in ["inferred { ignore = [\"n*\"] }", "inferred { enabled = false }"] {
         let app = format!("stack \"app\" {{\n  {said}\n}}\n");
