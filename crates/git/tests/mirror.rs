@@ -249,6 +249,28 @@ fn a_lock_that_a_killed_process_left_behind_is_taken_away_and_that_of_another_on
 }
 
 #[test]
+fn what_a_killed_process_had_fetched_of_a_pack_is_taken_away_and_what_is_being_fetched_is_not() {
+    let repository = Repository::new();
+    repository.write("a.tf", "a").commit("first");
+    let mirror = repository.mirror();
+    fetch(&mirror);
+    let packs = mirror.folder().join("objects/pack");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 60 * 60);
+    for (name, is_old) in [(".tmpAbCdEf", true), (".tmpGhIjKl", false), ("pack-1.keep", true)] {
+        let file = fs::File::create(packs.join(name)).unwrap();
+        if is_old {
+            file.set_modified(old).unwrap();
+        }
+    }
+
+    fetch(&mirror);
+
+    let is_there = |name: &str| packs.join(name).exists();
+    let there = [".tmpAbCdEf", ".tmpGhIjKl", "pack-1.keep"].map(is_there);
+    assert_eq!(there, [false, true, true]);
+}
+
+#[test]
 fn a_snapshot_lists_files_and_reads_them_but_follows_nothing() {
     let repository = Repository::new();
     std::os::unix::fs::symlink("/etc/passwd", repository.work().join("link.tf")).unwrap();
