@@ -63,7 +63,10 @@ impl Mirror {
         };
         fetched().map_err(|error| self.failed(error))?;
         // What was fetched is here, however many packs it lies in; the next fetch tries it again.
-        let _ = packs::join_small(&repository, interrupt);
+        if let Err(error) = packs::join_small(&repository, interrupt) {
+            let folder = self.folder.display();
+            tracing::warn!(%folder, %error, "the small packs of a mirror are not brought together");
+        }
         Ok(())
     }
 

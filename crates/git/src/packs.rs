@@ -59,7 +59,12 @@ pub(crate) fn join_small(repository: &Repository, interrupt: &AtomicBool) -> Res
         );
         Result::Ok(written?)
     })??;
-    for pack in small.iter().filter(|pack| joined.data_path.as_ref() != Some(pack)) {
+    let (Some(data), Some(index)) = (&joined.data_path, &joined.index_path) else { return Ok(()) };
+    // The only copy from now on, and nothing before this says that it is on disk.
+    for written in [data, index, &folder] {
+        fs::File::open(written)?.sync_all()?;
+    }
+    for pack in small.iter().filter(|pack| *pack != data) {
         // Who finds no index does not look for the pack.
         take_away(&pack.with_extension("idx"))?;
         take_away(pack)?;
