@@ -3,6 +3,7 @@
 
 mod banned;
 mod depth;
+mod json;
 mod meter;
 mod numbers;
 mod recursion;
@@ -21,6 +22,7 @@ use regorus::{Engine, utils::limits::ExecutionTimerConfig};
 use sha2::{Digest, Sha256};
 
 pub use banned::find as banned;
+pub use json::value;
 pub use regorus::Value;
 pub use tokens::{Path, paths};
 

@@ -27,9 +27,9 @@ pub(crate) fn check(text: &str) -> Result<(), Unreadable> {
     Ok(())
 }
 
-/// Whether such a number is written in a text.
+/// Whether such a number is written in a text that a function reads. Some of them pass over `_`.
 pub(crate) fn is_written(text: &str) -> bool {
-    find(text).is_some()
+    find(&text.replace('_', "")).is_some()
 }
 
 /// Where one begins, or its exponent.
@@ -39,7 +39,9 @@ fn find(text: &str) -> Option<usize> {
     while at < bytes.len() {
         let digits = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         let is_exponent = match bytes[..at] {
-            [.., digit, b'e' | b'E'] | [.., digit, b'e' | b'E', b'+'] => digit.is_ascii_digit(),
+            [.., before, b'e' | b'E'] | [.., before, b'e' | b'E', b'+'] => {
+                before.is_ascii_digit() || before == b'.'
+            }
             _ => false,
         };
         if digits > if is_exponent { EXPONENT_MAX } else { DIGITS_MAX } {
@@ -79,6 +81,10 @@ mod tests {
         for text in ["1e9999", "1e-99999", "x := 15 + 99999", "beef0123456", &long[1..], ""] {
             assert!(!is_written(text), "{text}");
         }
+        for text in ["1.e1000000000Ki", "1e1_000_000_000Ki", "1_e_+1_00000", ".e10000"] {
+            assert!(is_written(text), "{text}");
+        }
+        assert_eq!(check("x1_e99999 := 1"), Ok(()));
         let refused = check("package p\nx := 1e1000000000\n").unwrap_err();
         assert_eq!(refused.at, Some((2, 8)), "{}", refused.what);
         assert_eq!(check("x := \"1e1000000000\" # 1e1000000000"), Ok(()));

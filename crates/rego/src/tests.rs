@@ -130,6 +130,10 @@ fn what_functions_would_make_is_bounded_before_they_make_it() {
         "x := to_number(\"1e1000000000\")".to_owned(),
         "x := json.unmarshal(\"[1e1000000000]\")".to_owned(),
         "x := units.parse(\"1e1000000000Ki\")".to_owned(),
+        "x := units.parse(\"1.e1000000000Ki\")".to_owned(),
+        "x := units.parse(\"1e1_000_000_000Ki\")".to_owned(),
+        "x := units.parse_bytes(\"1_.e1000000000Ki\")".to_owned(),
+        "x := units.parse_bytes(\"1_e_+1_000_000_000Ki\")".to_owned(),
         "x := product([n | some m in numbers.range(1, 9000); n := bits.lsh(1, 60000) + m])".to_owned(),
         double(40, "NEW := OLD * OLD").replace("input.s", "9223372036854775807"),
         double(12, "NEW := OLD * OLD").replace("input.s", "9223372036854775807"),
@@ -199,6 +203,28 @@ fn functions_answer_as_they_do_without_a_meter() {
     assert_eq!(hidden, Value::from(true));
     let error = ask("x := to_number(\"a\")", json!({})).unwrap_err();
     assert!(error.contains("could not parse string as number"), "{error}");
+}
+
+/// The engine's own conversion takes such an object for a number.
+#[test]
+fn an_object_is_an_object_whatever_its_fields_are_called() {
+    for text in ["x", "7", "1e2000000000"] {
+        let tags = json!({ "$serde_json::private::Number": text, "z": 1.5 });
+        let before = Instant::now();
+        let input = json!([{ "tags": tags }]);
+        assert_eq!(value(&input).to_string(), input.to_string());
+        let read = |text: &str| ask("x := json.unmarshal(input.text)", json!({ "text": text }));
+        // As JSON may write it as well.
+        let tags = tags.to_string().replace("$", "\\u0024").replace("1e2", "1\\u00652");
+        assert_eq!(read(&tags).unwrap()["z"], Value::from(1.5));
+        let number = ask("x := to_number(input.text)", json!({ "text": tags }));
+        assert!(number.unwrap_err().contains("could not parse string as number"));
+        let valid = ask("x := json.is_valid(input.text)", json!({ "text": tags })).unwrap();
+        assert_eq!(valid, Value::from(true));
+        assert!(before.elapsed() < TIME_MAX * 30, "{:?}", before.elapsed());
+    }
+    let all = json!([null, true, -3, 18446744073709551615_u64, 0.5, "a", [], { "b": {} }]);
+    assert_eq!(value(&all), Value::from(all));
 }
 
 #[test]

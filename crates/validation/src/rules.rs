@@ -82,7 +82,7 @@ impl Rules {
         }
         let mut document = configuration.document(&subject.root, &subject.variables);
         document["stack"] = subject.told.clone();
-        let input = Value::from(document.clone());
+        let input = rego::value(&document);
         let place = Place { document: &document, subject };
         let asked = self.programs.iter();
         asked.flat_map(|(host, rules)| ask(host, rules, &input, &place)).collect()

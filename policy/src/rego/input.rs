@@ -49,7 +49,7 @@ impl Inputs {
     pub(crate) fn new(people: &People, case: &Case<'_>, stands_for: Moment) -> Self {
         let view = View { people, case, stands_for };
         let of_stacks = case.request.stacks.iter().map(|one| OfStack::new(one, view)).collect();
-        Self { whole: rego::Value::from(document(view)), of_stacks }
+        Self { whole: rego::value(&document(view)), of_stacks }
     }
 
     /// The input for one of the stacks; without one, for whatever stands first.
@@ -67,14 +67,15 @@ impl Inputs {
     /// The same as if nobody had said anything.
     pub(crate) fn unreviewed(mut input: rego::Value) -> rego::Value {
         let none = said(&[], &[]);
-        put(&mut input, &[("reviews", json!({ "current": none, "older": none }).into())]);
+        let reviews = rego::value(&json!({ "current": none, "older": none }));
+        put(&mut input, &[("reviews", reviews)]);
         input
     }
 }
 
 impl OfStack {
     fn new(one: &GateStack, view: View<'_>) -> Self {
-        let value = |value: Value| rego::Value::from(value);
+        let value = |value: Value| rego::value(&value);
         let (stack, run) = (value(stack(one, view)), value(run(view, Some(one))));
         let mut own = vec![("stack", stack.clone()), ("run", run.clone())];
         if let Some(tag) = tag(one, view.case.request) {

@@ -36,7 +36,11 @@ module "vpc" {
 "#;
 
 fn judged(rules: &Rules) -> Vec<Annotation> {
-    let tree = MemoryTree::new([("net/stackly.hcl", STACK), ("net/main.tf", CODE)]);
+    judged_of(rules, CODE)
+}
+
+fn judged_of(rules: &Rules, code: &str) -> Vec<Annotation> {
+    let tree = MemoryTree::new([("net/stackly.hcl", STACK), ("net/main.tf", code)]);
     let repository = code::Repository::read(&tree);
     let subjects = subjects(&repository, &[], &Paths::Unknown);
     let configuration = Configuration::read(&tree, &BTreeSet::from(["net".to_owned()]));
@@ -87,6 +91,18 @@ fn a_text_is_a_finding_at_the_stack_and_a_rule_without_an_end_rejects() {
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].level, found[0].rule.as_str()), (Level::Failure, "slow"));
     assert!(found[0].message.contains("cannot be evaluated"), "{}", found[0].message);
+}
+
+/// Whoever writes the code must not be able to hide it from the rules.
+#[test]
+fn what_a_field_is_called_hides_nothing() {
+    let text =
+        "package p\nimport rego.v1\ndeny contains one.address if some one in input.resources\n";
+    for number in ["x", "1e2000000000"] {
+        let tags = format!("tags = {{ \"$serde_json::private::Number\" = \"{number}\" }}");
+        let code = CODE.replace("name = \"open\"", &tags);
+        assert_eq!(judged_of(&rules(text).unwrap(), &code).len(), 4, "{code}");
+    }
 }
 
 #[test]
