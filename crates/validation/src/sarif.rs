@@ -69,7 +69,13 @@ struct Found {
     #[serde(default)]
     locations: Vec<Location>,
     #[serde(default)]
-    suppressions: Option<Vec<Value>>,
+    suppressions: Option<Vec<Suppression>>,
+}
+
+#[derive(Deserialize)]
+struct Suppression {
+    #[serde(default)]
+    status: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -195,7 +201,11 @@ pub fn read(text: &str, place: &dyn Fn(&str) -> Place) -> Result<Findings, Strin
 
 /// How much a result weighs, if it is a finding.
 fn level(rule: Option<&Rule>, found: &Found) -> Option<Level> {
-    let is_suppressed = found.suppressions.as_ref().is_some_and(|all| !all.is_empty());
+    let holds =
+        |it: &Suppression| !matches!(it.status.as_deref(), Some("rejected" | "underReview"));
+    // By SARIF, one that does not hold is stronger than those that do.
+    let is_suppressed =
+        found.suppressions.as_ref().is_some_and(|all| !all.is_empty() && all.iter().all(holds));
     let is_finding = matches!(found.kind.as_deref(), None | Some("fail" | "open" | "review"));
     if is_suppressed || !is_finding {
         return None;

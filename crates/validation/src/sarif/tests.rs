@@ -53,6 +53,17 @@ fn findings_of_our_files_are_read_with_the_level_of_their_rules() {
 }
 
 #[test]
+fn a_suppression_that_was_refused_or_is_not_decided_suppresses_nothing() {
+    let with = |all: &str| annotations(&TRIVY.replace("{ \"kind\": \"inSource\" }", all)).len();
+    let [accepted, rejected, asked] =
+        ["accepted", "rejected", "underReview"].map(|it| format!("{{ \"status\": \"{it}\" }}"));
+    assert_eq!(with(&accepted), 2);
+    for all in [&rejected, &asked, &format!("{accepted}, {rejected}"), ""] {
+        assert_eq!(with(all), 3, "{all}");
+    }
+}
+
+#[test]
 fn what_is_no_sarif_is_refused_and_absolute_paths_are_placed() {
     assert!(read("not json", &ours).unwrap_err().contains("not SARIF"));
     assert!(read(r#"{"version":"1.0.0","runs":[]}"#, &ours).unwrap_err().contains("2.1.0"));
