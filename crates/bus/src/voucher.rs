@@ -8,8 +8,9 @@ use crate::{Problem, ProblemKind};
 
 /// The field of every command that says who gives it.
 const BY: &str = "by";
-/// The groups that an issuer of identities says they belong to. Only whoever has read a token knows.
-const GROUPS: &str = "groups";
+/// What only a service can know that has verified it: the groups that an issuer of identities says they
+/// belong to, and when they said so, by which counts what they might do then.
+const VERIFIED: [&str; 2] = ["groups", "said_at"];
 
 /// Who vouches for the name in a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Voucher {
                     return Err(Problem::new(ProblemKind::Refused, "name_of_another", text));
                 }
                 if let Some(body) = body.as_object_mut() {
-                    body.remove(GROUPS);
+                    body.retain(|field, _| !VERIFIED.contains(&field.as_str()));
                 }
                 Ok(body)
             }

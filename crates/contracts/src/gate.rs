@@ -227,7 +227,7 @@ pub struct ReviewGate {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub withdraw: bool,
     /// When they said so, where it may arrive later: it counts from then, and not at all if they said
-    /// something else since. Absent: now.
+    /// something else since. Absent, or from the subject of a person: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_at: Option<DateTime<Utc>>,
 }

@@ -10,7 +10,8 @@ fn heard(voucher: Voucher, asked: &str, only: bool, body: Value) -> Result<Value
 }
 
 proptest! {
-    /// Whoever may send as one person only is never heard as another, and never with groups.
+    /// Whoever may send as one person only is never heard as another, and never with groups
+    /// or at another time.
     #[test]
     fn nobody_is_heard_under_another_s_name(
         own in select(vec!["bob", "Bob", "jane.doe", "ann@acme.example", "slack:U7", "Jö"]),
@@ -20,7 +21,9 @@ proptest! {
         ]),
         only: bool,
     ) {
-        let body = json!({ "by": said, "groups": ["sre"], "approve": true });
+        let verified = json!({ "groups": ["sre"], "said_at": "2026-01-03T00:00:00Z" });
+        let mut body = json!({ "by": said, "approve": true });
+        body.as_object_mut().unwrap().extend(verified.as_object().unwrap().clone());
         let asked = subject::command_by(own, KIND);
         match heard(Voucher::Server, &asked, only, body.clone()) {
             Ok(heard) => {

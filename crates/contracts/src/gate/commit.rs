@@ -28,7 +28,7 @@ pub struct ReviewCommit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// When they said so, where it may arrive later: it counts from then, and not at all if they said
-    /// something else since. Absent: now.
+    /// something else since. Absent, or from the subject of a person: now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub said_at: Option<DateTime<Utc>>,
 }
