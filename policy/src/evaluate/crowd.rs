@@ -7,7 +7,10 @@ use contracts::{ChainId, GateId, gate::GateRequested};
 use serde::{Deserialize, Serialize};
 
 use super::{Case, facts::Facts, scope};
-use crate::model::{PolicySet, Rule};
+use crate::{
+    call::Call,
+    model::{PolicySet, Rule},
+};
 
 /// How many chains are named.
 const NAMED: usize = 3;
@@ -49,6 +52,8 @@ pub enum Place {
 pub struct Comer {
     /// Its question.
     pub request: GateRequested,
+    /// The hooks that were asked: policies may be about what one of them said.
+    pub calls: Vec<Call>,
     /// Whether it is under way.
     pub is_under_way: bool,
 }
@@ -136,7 +141,11 @@ pub fn crowds(
 ) -> HashMap<GateId, Vec<Crowd>> {
     let cases: Vec<Case<'_>> = comers
         .iter()
-        .map(|Comer { request, .. }| Case { crowds: Crowds::UNSEEN, ..Case::new(request, now) })
+        .map(|Comer { request, calls, .. }| Case {
+            calls,
+            crowds: Crowds::UNSEEN,
+            ..Case::new(request, now)
+        })
         .collect();
     let facts: Vec<Facts<'_>> = cases.iter().map(Facts::of).collect();
     let mut found: HashMap<GateId, Vec<Crowd>> = comers

@@ -9,6 +9,7 @@ use sqlx::{PgConnection, PgPool, Row, types::Json};
 use uuid::Uuid;
 
 use crate::{
+    call::Call,
     decider::StoredGate,
     evaluate::{Comer, crowds},
     model::{PolicySet, Rule},
@@ -100,15 +101,18 @@ pub(crate) async fn ended(
 /// Who is under way or waits, in the order in which they asked.
 async fn comers(connection: &mut PgConnection) -> Result<Vec<Comer>, sqlx::Error> {
     let rows = sqlx::query(
-        "select request, place from gates where place is not null order by requested_at, id",
+        "select request, calls, place from gates where place is not null
+         order by requested_at, id",
     )
     .fetch_all(connection)
     .await?;
     rows.iter()
         .map(|row| {
             let Json(request): Json<GateRequested> = row.try_get("request")?;
+            let calls: Option<Json<Vec<Call>>> = row.try_get("calls")?;
+            let calls = calls.map_or_else(Vec::new, |calls| calls.0);
             let is_under_way = row.try_get::<&str, _>("place")? == "taken";
-            Ok(Comer { request, is_under_way })
+            Ok(Comer { request, calls, is_under_way })
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use crate::{
     model::{Cost, Silence},
 };
 
-fn told(hook: &str, cost_delta: Option<f64>) -> Call {
+pub(super) fn told(hook: &str, cost_delta: Option<f64>) -> Call {
     Call {
         hook: hook.to_owned(),
         asked_at: noon(),

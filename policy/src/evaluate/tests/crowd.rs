@@ -19,7 +19,7 @@ fn chain(number: u128, label: &str) -> GateRequested {
 }
 
 fn comer(number: u128, label: &str, is_under_way: bool) -> Comer {
-    Comer { request: chain(number, label), is_under_way }
+    Comer { request: chain(number, label), calls: Vec::new(), is_under_way }
 }
 
 fn with(set: &PolicySet, request: &GateRequested, crowds: Crowds<'_>) -> Verdict {
@@ -149,4 +149,23 @@ fn a_limit_on_chains_that_cannot_be_meant_is_refused() {
          = \"queue\" }\n}\n",
     );
     assert_eq!(both.policies[0].rules.len(), 2, "waiting helps against one of them");
+}
+
+#[test]
+fn a_chain_that_a_policy_counts_for_what_a_hook_says_it_costs_is_counted() {
+    let set = policies(
+        "policy \"dear\" {\n match { min_cost_delta = 100 }\n limits { max_concurrent = 1 }\n}\n\
+         hook \"infracost\" {\n match { moment = \"before_chain\" }\n on_silence = \"deny\"\n}\n",
+    );
+    let calls = vec![super::costs::told("infracost", Some(500.0))];
+    let [first, second] = [(1, true), (2, false)].map(|(number, is_under_way)| Comer {
+        calls: calls.clone(),
+        ..comer(number, "env:prod", is_under_way)
+    });
+    let seen = crowds(&set, &[first, second.clone()], noon());
+    let seen = Crowds::seen(Some(&seen[&second.request.gate]));
+    let case = Case { calls: &calls, crowds: seen, ..Case::new(&second.request, noon()) };
+    let verdict = judge(&set, &case);
+    assert_eq!(verdict.place, Some(Place::Waiting));
+    assert!(verdict.reasons[0].text.contains("1 chain comes before it"), "{:?}", verdict.reasons);
 }
