@@ -3,13 +3,14 @@
 mod happening;
 mod kept;
 mod sets;
+mod unasked;
 
 use std::{
     collections::HashMap,
     sync::{Arc, RwLock},
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use contracts::{
     ChainId, Code, Envelope, GateId, Outgoing, change::ChangePushed, gate::GateRequested,
 };
@@ -33,9 +34,7 @@ pub use happening::{Answered, Happening, Reviewed};
 use kept::Afterwards;
 pub use kept::StoredGate;
 use sets::Sets;
-
-/// For how long after the end of a chain its question may still be on its way.
-const QUESTION_COMES_WITHIN: TimeDelta = TimeDelta::minutes(1);
+use unasked::{Unasked, asked_in};
 
 /// Decides gates by the policies in force.
 #[derive(Debug)]
@@ -50,6 +49,7 @@ pub struct GateDecider {
     pub commit_words: CommitWords,
     /// What gates that wait are still to be woken for.
     pub rounds: Rounds,
+    unasked: Unasked,
     trials: Trials,
 }
 
@@ -61,9 +61,15 @@ impl GateDecider {
 
     /// Decides by these policies, and asks others on trial.
     pub fn with_shadow(library: Arc<Library>, shadow: Option<Arc<Library>>) -> Self {
-        let (glass, commit_words, rounds) =
-            (RwLock::default(), CommitWords::default(), Rounds::default());
-        Self { library, shadow, glass, commit_words, rounds, trials: Trials::default() }
+        Self {
+            library,
+            shadow,
+            glass: RwLock::default(),
+            commit_words: CommitWords::default(),
+            rounds: Rounds::default(),
+            unasked: Unasked::default(),
+            trials: Trials::default(),
+        }
     }
 
     /// What was said of the whole chain before this gate was asked for, or while it waited.
@@ -152,10 +158,14 @@ impl Decider for GateDecider {
         };
         let key = |input: &&Happening| match input {
             Happening::Pushed(_) => None,
-            // Its question may be on its way still; who is not counted then is waited for for ever.
             Happening::Ended(ended) => {
-                let unknown = self.library.current().counts_chains().then_some(ended.chain.0);
-                gates.get(&ended.chain).copied().unwrap_or(unknown)
+                match (gates.get(&ended.chain), asked_in(inputs, ended.chain)) {
+                    (Some((gate, true)), _) | (Some((gate, _)), Some(_)) => Some(*gate),
+                    (Some((_, false)), None) => None,
+                    (None, Some(gate)) => Some(gate.0),
+                    // Its question may be on its way still; who is counted then is waited for for ever.
+                    (None, None) => self.library.current().counts_chains().then_some(ended.chain.0),
+                }
             }
             _ => input.gate().map(|gate| gate.0),
         };
@@ -230,7 +240,7 @@ impl Decider for GateDecider {
                 kept.chain_ends = true;
                 false
             }
-            (Happening::Ended(ended), None) if now - input.time < QUESTION_COMES_WITHIN => {
+            (Happening::Ended(ended), None) if self.unasked.may_be_asked(ended.chain, now) => {
                 let text = format!("nobody has asked yet whether {} may begin", ended.chain);
                 return Err(Refusal::Later { text });
             }

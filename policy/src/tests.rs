@@ -3,6 +3,7 @@
 use std::{collections::HashSet, fs, time::Duration};
 
 use bus::{Bus, Problem};
+use chrono::DateTime;
 use contracts::{
     Envelope, GateId, Message, Outgoing,
     gate::{GateDecided, GateRequested, Moment, Outcome},
@@ -116,8 +117,12 @@ impl Running {
     }
 
     async fn publish<M: Message>(&self, message: &M, correlation: Uuid) {
+        self.publish_at(message, correlation, Utc::now()).await;
+    }
+
+    async fn publish_at<M: Message>(&self, message: &M, correlation: Uuid, at: DateTime<Utc>) {
         let outgoing = Outgoing::new(message).within(correlation, None);
-        let envelope = outgoing.first("test", Uuid::new_v4(), Utc::now());
+        let envelope = outgoing.first("test", Uuid::new_v4(), at);
         let sent = self.bus.send(std::slice::from_ref(&envelope)).await;
         self.bus.stored(sent).await.unwrap();
     }

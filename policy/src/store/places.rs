@@ -74,12 +74,11 @@ pub(crate) async fn waiting(connection: &mut PgConnection) -> Result<Vec<Uuid>, 
     .await
 }
 
-/// The gates before chains that are counted, or of which any gate waits for something; whether there
-/// is one at all.
+/// The gates before chains, and whether the chain is counted, or any gate of it waits for something.
 pub(crate) async fn ended(
     connection: &mut PgConnection,
     chains: &[ChainId],
-) -> Result<HashMap<ChainId, Option<Uuid>>, sqlx::Error> {
+) -> Result<HashMap<ChainId, (Uuid, bool)>, sqlx::Error> {
     let rows = sqlx::query(
         "select chain, id, place is not null or exists (
              select from gates as open where open.chain = gates.chain and not open.final
@@ -91,9 +90,8 @@ pub(crate) async fn ended(
     .await?;
     rows.iter()
         .map(|row| {
-            let gate: Uuid = row.try_get("id")?;
-            let matters: bool = row.try_get("matters")?;
-            Ok((ChainId(row.try_get("chain")?), matters.then_some(gate)))
+            let chain = ChainId(row.try_get("chain")?);
+            Ok((chain, (row.try_get("id")?, row.try_get("matters")?)))
         })
         .collect()
 }

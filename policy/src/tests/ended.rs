@@ -37,6 +37,18 @@ impl Running {
     }
 }
 
+fn canceled(chain: &GateRequested) -> ChainFinished {
+    ChainFinished {
+        chain: chain.chain,
+        change: chain.change.clone(),
+        state: ChainState::Canceled,
+        reason: Reason::new(Code::ChainCanceled, "somebody wants it so"),
+        steps: Vec::new(),
+        began_at: Utc::now(),
+        ended_at: Utc::now(),
+    }
+}
+
 async fn decided(decisions: &mut (impl futures::Stream<Item = Envelope> + Unpin)) {
     let decided = tokio::time::timeout(Duration::from_secs(20), decisions.next()).await;
     decided.expect("it is decided").expect("the bus is there");
@@ -57,16 +69,7 @@ async fn when_a_chain_ends_its_gates_wait_for_nobody() {
     }
     running.until_open(&[&asked[1], &asked[0]]).await;
 
-    let ended = ChainFinished {
-        chain: chain.chain,
-        change: chain.change.clone(),
-        state: ChainState::Canceled,
-        reason: Reason::new(Code::ChainCanceled, "somebody wants it so"),
-        steps: Vec::new(),
-        began_at: Utc::now(),
-        ended_at: Utc::now(),
-    };
-    running.publish(&ended, chain.chain.0).await;
+    running.publish(&canceled(&chain), chain.chain.0).await;
     running.until_open(&[]).await;
     let late = running.review(yes(asked[0].gate, "bob")).await.unwrap_err();
     assert_eq!(late.code, "gate_decided");
@@ -89,5 +92,28 @@ async fn a_step_that_asks_about_another_plan_leaves_its_older_gate() {
         decided(&mut decisions).await;
     }
     running.until_open(&[&again, &other]).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_and_ends_while_the_service_is_away_waits_for_nobody() {
+    let mut running = Running::start(ASKED).await;
+    let mut decisions = running.decisions().await;
+    let chain = gate(1, Moment::BeforeChain);
+    running.request(&chain).await;
+    decided(&mut decisions).await;
+    running.stop().await;
+    // One whose chain is known, and one whose chain asks for the first time.
+    let step = gate(2, Moment::BeforeApply);
+    let other = GateRequested { chain: ChainId(Uuid::from_u128(9)), ..gate(3, Moment::BeforePlan) };
+    for request in [&step, &other] {
+        running.request(request).await;
+        running.publish(&canceled(request), request.chain.0).await;
+    }
+    let waits =
+        GateRequested { chain: ChainId(Uuid::from_u128(8)), ..gate(4, Moment::BeforeApply) };
+    running.request(&waits).await;
+    running.start_again().await;
+    running.until_open(&[&waits]).await;
     running.stop().await;
 }

@@ -20,6 +20,10 @@ impl Running {
     }
 
     async fn finish(&self, number: u128) {
+        self.finish_at(number, Utc::now()).await;
+    }
+
+    async fn finish_at(&self, number: u128, at: DateTime<Utc>) {
         let GateRequested { chain, change, .. } = chain(number);
         let ended = ChainFinished {
             chain,
@@ -30,7 +34,7 @@ impl Running {
             began_at: Utc::now(),
             ended_at: Utc::now(),
         };
-        self.publish(&ended, chain.0).await;
+        self.publish_at(&ended, chain.0, at).await;
     }
 }
 
@@ -110,6 +114,21 @@ async fn a_chain_that_ends_while_it_waits_is_waited_for_by_nobody() {
     until(&mut decisions, 3, passes).await;
     let late = running.review(yes(chain(2).gate, "bob")).await.unwrap_err();
     assert!(late.message.contains("its chain has ended"), "{late}");
+    running.stop().await;
+}
+
+/// Its question and its end come at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_began_and_ended_while_the_service_was_away_is_waited_for_by_nobody() {
+    let mut running = Running::start("policy \"one\" {\n limits { max_concurrent = 1 }\n}\n").await;
+    let mut decisions = running.decisions().await;
+    running.stop().await;
+    let before = Utc::now() - chrono::TimeDelta::minutes(5);
+    running.publish_at(&chain(1), chain(1).chain.0, before).await;
+    running.finish_at(1, before).await;
+    running.start_again().await;
+    running.ask_for(2).await;
+    until(&mut decisions, 2, passes).await;
     running.stop().await;
 }
 
