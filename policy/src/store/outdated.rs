@@ -31,7 +31,7 @@ pub(crate) async fn mark(
 
 /// Notes the gates that are outdated by what was just decided, and gives those that are to be told.
 ///
-/// A question that was sent before another was known says nothing against it: it may have come late.
+/// A question that was sent before another says nothing against it: it may have come late.
 pub(crate) async fn outdate(
     connection: &mut PgConnection,
     kept: &[&StoredGate],
@@ -65,7 +65,8 @@ pub(crate) async fn outdate(
                  as new (chain, moment, stack, sent_at, id)
              join gates on gates.chain = new.chain and gates.moment = new.moment
                  and gates.stack is not distinct from new.stack
-                 and gates.requested_at < new.sent_at and gates.id <> new.id
+                 and coalesce(gates.sent_at, gates.requested_at) < new.sent_at
+                 and gates.id <> new.id
              where not gates.final
          )
          insert into outdated_gates (gate) select id from outdated

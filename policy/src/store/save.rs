@@ -37,13 +37,13 @@ async fn insert(connection: &mut PgConnection, all: &[&StoredGate]) -> Result<()
         "insert into gates (id, outcome, reasons, revision, final, hold_until, policy_digest,
              considered_digest, decided_at, calls, recheck_at, shadow, clearance, cleared_until,
              policy_commit, place, crowds, told,
-             chain, moment, stack, request, requested_at, correlation, trace)
+             chain, moment, stack, request, requested_at, correlation, trace, sent_at)
          select * from unnest($1::uuid[], $2::json[], $3::json[], $4::bigint[], $5::boolean[],
              $6::timestamptz[], $7::text[], $8::text[], $9::timestamptz[], $10::json[],
              $11::timestamptz[], $12::json[], $13::json[], $14::timestamptz[], $15::text[],
              $16::text[], $17::json[], $18::json[],
              $19::uuid[], $20::text[], $21::text[], $22::json[], $23::timestamptz[],
-             $24::uuid[], $25::text[])",
+             $24::uuid[], $25::text[], $26::timestamptz[])",
     );
     answered(question, all)
         .bind(requests().map(|request| request.chain.0).collect::<Vec<_>>())
@@ -57,6 +57,7 @@ async fn insert(connection: &mut PgConnection, all: &[&StoredGate]) -> Result<()
         .bind(gates().map(|gate| gate.requested_at).collect::<Vec<_>>())
         .bind(all.iter().map(|kept| kept.correlation).collect::<Vec<_>>())
         .bind(all.iter().map(|kept| kept.trace.as_ref().map(|t| t.0.as_str())).collect::<Vec<_>>())
+        .bind(all.iter().map(|kept| kept.sent_at).collect::<Vec<_>>())
         .execute(connection)
         .await?;
     Ok(())

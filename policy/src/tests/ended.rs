@@ -1,5 +1,6 @@
 //! Gates that nobody waits for any more.
 
+use chrono::TimeDelta;
 use contracts::{
     ChainId, Code, Reason,
     chain::{ChainFinished, ChainState},
@@ -115,5 +116,21 @@ async fn what_is_asked_and_ends_while_the_service_is_away_waits_for_nobody() {
     running.request(&waits).await;
     running.start_again().await;
     running.until_open(&[&waits]).await;
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_gates_that_a_step_asked_while_the_service_was_away_the_newer_is_left() {
+    let mut running = Running::start(ASKED).await;
+    running.stop().await;
+    let first = gate(2, Moment::BeforeApply);
+    let delta = Some(Delta { added: 1, ..Delta::default() });
+    let again = GateRequested { delta, ..gate(3, Moment::BeforeApply) };
+    for (request, minutes_ago) in [(&first, 3), (&again, 2)] {
+        let sent_at = Utc::now() - TimeDelta::minutes(minutes_ago);
+        running.publish_at(request, request.chain.0, sent_at).await;
+    }
+    running.start_again().await;
+    running.until_open(&[&again]).await;
     running.stop().await;
 }
