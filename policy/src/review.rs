@@ -72,9 +72,12 @@ impl Word {
 /// out, and breaking the glass is another matter.
 pub fn newest<'a>(people: &People, reviews: &'a [Review]) -> Vec<&'a Review> {
     let spoken: Vec<&Review> = reviews.iter().filter(|review| review.is_vote()).collect();
+    // A word may come after another that was said later.
     let is_newest = |(index, review): &(usize, &&Review)| {
-        let later = &spoken[index + 1..];
-        !later.iter().any(|other| people.same(&other.by, &review.by))
+        let mut all = spoken.iter().enumerate();
+        !all.any(|(place, other)| {
+            (other.at, place) > (review.at, *index) && people.same(&other.by, &review.by)
+        })
     };
     let newest = spoken.iter().enumerate().filter(is_newest).map(|(_, review)| *review);
     newest.filter(|review| review.word != Word::Withdraw).collect()

@@ -305,3 +305,20 @@ fn who_broke_the_glass_takes_it_back_before_it_is_used() {
     gate.review(&set, broken(4, "otto"), noon()).unwrap();
     assert!(matches!(gate.outcome, Outcome::HoldUntil { .. }), "one is not enough");
 }
+
+#[test]
+fn who_approves_after_taking_back_a_glass_approves_also_if_that_comes_late() {
+    let text = "policy \"people\" {\n approval { min_approvers = 2 }\n}\n\
+                break_glass \"oncall\" {\n allowed_users = [\"olga\"]\n second_person = true\n}";
+    let (set, mut gate) = gate(text);
+    let minutes = |minutes| noon() + TimeDelta::minutes(minutes);
+    let word = Word::Override { until: minutes(60), whole_chain: false };
+    let broken = Review { word, note: Some("it burns".to_owned()), ..review(1, "olga", true) };
+    gate.review(&set, broken, noon()).unwrap();
+    let approved = Review { at: minutes(6), ..review(2, "olga", true) };
+    gate.review(&set, approved, minutes(6)).unwrap();
+    let back = Review { word: Word::Withdraw, at: minutes(5), ..review(3, "olga", true) };
+    assert!(gate.mend(&set.people, &back));
+    gate.reconsider(&set, minutes(7));
+    assert_eq!(gate.outcome, Outcome::HoldForApprovals { given: 1, needed: 2 });
+}
