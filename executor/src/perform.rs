@@ -134,6 +134,17 @@ impl Calls {
         claim.uncertain || claim.attempt > 1 || waited > self.runs.settle
     }
 
+    /// Whether it is not for this run that a question about it has no answer: Spacelift answers none,
+    /// or none of ours. How the run stands is the least that can be asked about it.
+    async fn is_away(&self, call: &Call, run: &RunId, error: &Error) -> bool {
+        match error {
+            Error::Unavailable { .. } | Error::Garbled { .. } => {
+                self.spacelift.run(&call.stack, run).await.is_err()
+            }
+            error => error.is_about_all(),
+        }
+    }
+
     /// A person has to mend something first.
     fn held(&self, code: Code, text: String) -> Called {
         Called::Waits { after: self.runs.held_retry, why: Reason::new(code, text) }

@@ -11,6 +11,7 @@ mod loose;
 mod native;
 mod outputs;
 mod people;
+mod reading;
 mod running;
 mod sharing;
 mod whole;

@@ -155,9 +155,11 @@ fn find(page: &ChainPage, step: &StepPage, reminders: &Reminders) -> Found {
         {
             Found::new(&step.summary.reason).mend(format!("stackly resume {here}"))
         }
-        StepState::Waiting if page.line.state == ChainState::Planning => {
-            Found::new(&step.summary.reason)
-        }
+        StepState::GatingApply if reads_plan(step) => call(step, &here, reminders),
+        StepState::Waiting if page.line.state == ChainState::Planning => match reads_plan(step) {
+            true => call(step, &here, reminders),
+            false => Found::new(&step.summary.reason),
+        },
         StepState::Waiting if step.summary.reason.code == Code::Unhealthy => {
             let looks_again = format!("stackly retry {chain}");
             Found::new(&step.summary.reason)
@@ -333,6 +335,12 @@ fn run(step: &StepPage, here: &str, reminders: &Reminders) -> Found {
         _ => (step.may_take.unwrap_or(reminders.run), Code::RunOverdue),
     };
     found.mend(in_spacelift).limit(patience, code).usual()
+}
+
+/// Whether the policies are not asked yet, because the plan they are to look at cannot be read now.
+fn reads_plan(step: &StepPage) -> bool {
+    let Reason { code, .. } = step.summary.reason;
+    step.call_reason.is_some() && matches!(code, Code::WaitingForGate | Code::PlannedFirst)
 }
 
 fn call(step: &StepPage, here: &str, reminders: &Reminders) -> Found {

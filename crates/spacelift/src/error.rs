@@ -78,7 +78,7 @@ impl Error {
     }
 
     /// Whether it says nothing about what was asked for: another question would fare no better.
-    pub(crate) fn is_about_all(&self) -> bool {
+    pub fn is_about_all(&self) -> bool {
         matches!(
             self,
             Self::Misconfigured { .. }

@@ -2,7 +2,8 @@
 //! say what nobody else should read.
 //!
 //! It changes nothing, so it may be repeated. What cannot be read after a few attempts is not read:
-//! the step fails without it.
+//! the step fails without it. While Spacelift answers nothing at all, the step waits: what would be
+//! tried again must not end because nobody could ask.
 
 use spacelift::Error;
 use store::Claim;
@@ -18,13 +19,15 @@ impl Calls {
         let Some(run) = &call.run else { return Ok(Called::Over(CallResult::Log(None))) };
         let finding = match self.spacelift.end_of_log(&call.stack, run).await {
             Ok(log) => log.as_deref().and_then(Finding::of),
-            Err(error)
-                if matches!(error, Error::Refused { .. }) || claim.attempt >= ATTEMPTS_MAX =>
-            {
+            Err(error) => {
+                let is_refused = matches!(error, Error::Refused { .. });
+                let is_last = claim.attempt >= ATTEMPTS_MAX;
+                if !is_refused && (!is_last || self.is_away(call, run, &error).await) {
+                    return Err(error);
+                }
                 tracing::warn!(%error, stack.id = %call.stack, run.id = %run, "cannot read the log");
                 None
             }
-            Err(error) => return Err(error),
         };
         Ok(Called::Over(CallResult::Log(finding)))
     }

@@ -1,7 +1,8 @@
 //! What a plan changes, resource by resource: read once for each plan that a policy may look into.
 //!
 //! It changes nothing, so it may be repeated. What cannot be read after a few attempts is not read:
-//! the policies are told, and decide without it.
+//! the policies are told, and decide without it. While Spacelift answers nothing at all, that is no
+//! reason to decide: what it shows of this plan is not known yet.
 
 use contracts::{Code, Reason, gate::PlannedChange, run::RunState};
 use spacelift::{Error, ResourceChange};
@@ -16,6 +17,7 @@ use crate::{
 
 /// How often it is tried before the policies decide without it.
 const ATTEMPTS_MAX: i32 = 5;
+
 impl Calls {
     pub(super) async fn read_plan(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
         let Some(run) = &call.run else {
@@ -29,7 +31,9 @@ impl Calls {
             }
             Ok(None) => return Ok(self.behind(call)),
             Err(error @ Error::Refused { .. }) => return Ok(unread(call, error.to_string())),
-            Err(error) if is_last => return Ok(unread(call, error.to_string())),
+            Err(error) if is_last && !self.is_away(call, run, &error).await => {
+                return Ok(unread(call, error.to_string()));
+            }
             Err(error) => return Err(error),
         };
         let wanted = call.plan_version.unwrap_or(facts.state_version);

@@ -246,7 +246,7 @@ impl Beside {
 }
 
 /// A run of `a` that shows its plan.
-async fn planned_run(running: &Running) -> RunId {
+pub(super) async fn planned_run(running: &Running) -> RunId {
     run_in(running, "a", RunState::Unconfirmed).await
 }
 

@@ -207,6 +207,20 @@ fn a_call_that_a_person_has_to_make_possible_says_how() {
 }
 
 #[test]
+fn a_plan_that_cannot_be_read_is_not_the_policies_silence() {
+    let fixture = ChainFixture::single().running().with("a", S::GatingApply);
+    let mut page = page(&fixture);
+    page.steps_in_order[0].summary.reason.code = Code::WaitingForGate;
+    let refused = Reason::new(Code::SpaceliftUnauthorized, "spacelift does not accept our api key");
+    page.steps_in_order[0].call_reason = Some(refused);
+    let found = wait(&page, "a", 3).unwrap();
+    assert_eq!((found.stuck, found.reason.code), (false, Code::SpaceliftUnauthorized));
+    assert!(found.mend.unwrap().contains("an API key that Spacelift accepts"));
+    let found = wait(&page, "a", 11).unwrap();
+    assert_eq!((found.stuck, found.reason.code), (true, Code::SpaceliftUnauthorized));
+}
+
+#[test]
 fn a_step_of_unknown_outcome_says_what_is_to_be_done_until_somebody_looked() {
     let mut fixture = ChainFixture::single().running().with("a", S::Unknown);
     let shown = page(&fixture);
