@@ -387,6 +387,8 @@ impl Moves<'_> {
         let cancel = self.chain.steps[at].course.cancel.as_ref();
         let nobody = || Reason::new(Code::StepCanceled, "canceled");
         let why = cancel.map_or_else(nobody, |cancel| cancel.why.clone());
+        // What was in its way would go on.
+        self.withdraw(at, &why);
         self.end(at, StepEvent::CallForgone, why);
     }
 }

@@ -30,7 +30,13 @@ impl Calls {
 
     async fn find_or_trigger(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
         if let Some(called) = self.adopt(claim, call).await? {
-            return Ok(called);
+            return match called {
+                // What is in the way may stay there, and nothing was asked for yet.
+                Called::Waits { .. } if !claim.uncertain && self.is_canceled(call).await? => {
+                    Ok(Called::Over(CallResult::Forgone))
+                }
+                called => Ok(called),
+            };
         }
         if claim.uncertain
             && let Some(called) = self.look(claim, call).await?
@@ -79,6 +85,11 @@ impl Calls {
             Err(Error::Refused { reason }) => Ok(Called::Over(refused(call, &reason))),
             Err(error) => Err(error),
         }
+    }
+
+    async fn is_canceled(&self, call: &Call) -> Result<bool, Error> {
+        let step = meanwhile(&self.pool, call.chain, &call.stack).await.map_err(away)?;
+        Ok(step.is_canceled)
     }
 
     /// What keeps a call from being made that was right when it was asked for, if anything does. A lock
