@@ -120,6 +120,10 @@ pub struct Call {
     /// For a look at outputs: how they were before the apply.
     #[serde(default, skip_serializing_if = "Digests::is_empty")]
     pub outputs_before: Digests,
+    /// For a withdrawal: it was decided as soon as there was a run that others come with, which Spacelift
+    /// may have yet to make.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_early: bool,
     /// For a withdrawal: only what was there when it was decided; what came later may be wanted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<DateTime<Utc>>,

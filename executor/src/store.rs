@@ -28,7 +28,7 @@ pub(crate) use places::Queue;
 pub(crate) use tell::{Telling, tell_end_of_rest, tell_rest, told_rest};
 pub(crate) use withdrawn::withdrawn;
 pub(crate) use work::{
-    InFlight, Meanwhile, in_flight, is_triggering, known_runs, meanwhile, nothing_new,
+    Belongs, InFlight, Meanwhile, belongs, in_flight, known_runs, meanwhile, nothing_new,
     queued_on_free_stacks, superseded,
 };
 

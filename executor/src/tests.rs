@@ -15,3 +15,4 @@ mod reading;
 mod running;
 mod sharing;
 mod whole;
+mod withdrawing;

@@ -103,6 +103,7 @@ impl Moves<'_> {
             instead_of: None,
             before: None,
             after: None,
+            is_early: false,
             not_before: match call {
                 CallKind::Trigger => self.chain.parents_ended_at(at),
                 _ => None,

@@ -87,7 +87,7 @@ impl Moves<'_> {
             };
             let note = format!("Withdrawn by Stackly, {}, with {above}: {text}", self.chain.id);
             let call = self.new_call(below, CallKind::Withdraw, note);
-            self.make(below, &Call { before, after, ..call });
+            self.make(below, &Call { before, after, is_early: is_hasty, ..call });
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     call::Call,
     input::CallResult,
     native::{came_with, is_void, origin_of},
-    store::is_triggering,
+    store::{Belongs, belongs},
 };
 
 /// How far Spacelift's clock and ours may be apart.
@@ -38,8 +38,9 @@ impl Calls {
             return Ok(Natives::default());
         }
         let since = call.since - CLOCK_SKEW;
-        let known = self.known(call, since).await?;
         let mut all = self.spacelift.recent_runs(&call.stack, since).await?;
+        // Later than the list, which takes its time: a step may have taken over one of it meanwhile.
+        let known = self.known(call, since).await?;
         let parents: Vec<&str> = call.native_parents.iter().map(|it| it.as_str()).collect();
         all.retain(|run| {
             run.run_type == RunType::Tracked
@@ -53,22 +54,19 @@ impl Calls {
     }
 
     /// Ends the runs of a step that must not run, or not yet, as far as they came with a run of ours and
-    /// were there when that was decided. Where the step has begun after all, the newest may be the one
-    /// that it adopts just now: its parents may have other runs by then than when this was decided.
+    /// were there when that was decided. Where the step has begun after all, any may be the one that it
+    /// adopts just now, so what is left is ended once it has a run.
     pub(super) async fn withdraw(&self, claim: &Claim, call: &Call) -> Result<Called, Error> {
         let Natives { all: mut runs, own } = match self.native_runs(call).await {
             Err(Error::NotFound) => return Ok(Called::Over(CallResult::Nothing)),
             natives => natives?,
         };
-        // It was decided as soon as there was the run that they come with.
+        // It was decided as soon as there was the run that they come with, so whatever is there already,
+        // what is meant may be yet to come.
         let settled_at = claim.created_at + self.runs.settle;
         let unsettled = (settled_at - Utc::now()).to_std().ok().filter(|after| !after.is_zero());
-        if let Some(after) = unsettled.filter(|_| runs.is_empty() && call.after.is_some()) {
-            let text = format!("Spacelift may have yet to make a run of {} by itself", call.stack);
-            return Ok(Called::Waits { after, why: Reason::new(Code::RunInFlight, text) });
-        }
+        let unsettled = unsettled.filter(|_| call.is_early || call.after.is_some());
         runs.retain(|run| !is_void(&run.state));
-        let spared = usize::from(self.is_triggering(call).await?);
         let is_meant = |run: &RunFacts| {
             // Run ids sort by time.
             call.before.as_ref().is_none_or(|it| run.run.as_str() < it.as_str())
@@ -77,10 +75,17 @@ impl Calls {
         };
         let mut told = Called::Over(CallResult::Nothing);
         let mut seen = HashMap::new();
-        for facts in runs.into_iter().skip(spared).filter(is_meant).rev() {
+        for facts in runs.into_iter().filter(is_meant).rev() {
             let is_own = own.iter().any(|it| it.run == facts.run);
             if !is_own && !self.came_of_ours(&facts, call, &mut seen).await? {
                 continue;
+            }
+            // Right before it is ended: what was looked at took its time.
+            let belongs = belongs(&self.pool, call.chain, &call.stack, &facts.run);
+            match belongs.await.map_err(away)? {
+                Belongs { is_taken: true, .. } => continue,
+                Belongs { may_be_taken: true, .. } => return Ok(self.may_adopt(call, &facts)),
+                Belongs { .. } => {}
             }
             match self.end_run(claim, call, facts).await? {
                 waits @ Called::Waits { .. } => return Ok(waits),
@@ -88,7 +93,14 @@ impl Calls {
                 over => told = over,
             }
         }
-        Ok(told)
+        Ok(match unsettled {
+            Some(after) => {
+                let text =
+                    format!("Spacelift may have yet to make a run of {} by itself", call.stack);
+                Called::Waits { after, why: Reason::new(Code::RunInFlight, text) }
+            }
+            None => told,
+        })
     }
 
     /// Whether a run came with one that was asked for by us, over however many stacks. `seen` are the
@@ -119,8 +131,12 @@ impl Calls {
         Ok(false)
     }
 
-    async fn is_triggering(&self, call: &Call) -> Result<bool, Error> {
-        is_triggering(&self.pool, call.chain, &call.stack).await.map_err(away)
+    fn may_adopt(&self, call: &Call, facts: &RunFacts) -> Called {
+        let text = format!(
+            "{} begins, and may take over run {}; what it does not take over is ended then",
+            call.stack, facts.run
+        );
+        Called::Waits { after: self.runs.settle, why: Reason::new(Code::RunInFlight, text) }
     }
 
     /// Ends a run, or says how it stands if it cannot be ended; what applies is left to its end. To ask

@@ -192,20 +192,32 @@ pub(crate) async fn meanwhile(
     })
 }
 
-/// Whether a run of a step is being asked for.
-pub(crate) async fn is_triggering(
+/// Whose a run is that Spacelift made for a step by itself.
+pub(crate) struct Belongs {
+    /// It is that of a step, of whatever chain.
+    pub(crate) is_taken: bool,
+    /// A run of the step that it was made for is being asked for, which may be this one.
+    pub(crate) may_be_taken: bool,
+}
+
+/// Whose a run is that Spacelift made for a step by itself.
+pub(crate) async fn belongs(
     pool: &PgPool,
     chain: ChainId,
     stack: &StackId,
-) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar(
-        "select exists (
-             select from steps where chain_id = $1 and stack = $2 and state = 'triggering')",
+    run: &RunId,
+) -> Result<Belongs, sqlx::Error> {
+    let row = sqlx::query(
+        "select exists (select from steps where stack = $2 and run = $3) as is_taken,
+             exists (select from steps
+                 where chain_id = $1 and stack = $2 and state = 'triggering') as may_be_taken",
     )
     .bind(chain.0)
     .bind(stack.as_str())
+    .bind(run.as_str())
     .fetch_one(pool)
-    .await
+    .await?;
+    Ok(Belongs { is_taken: row.try_get("is_taken")?, may_be_taken: row.try_get("may_be_taken")? })
 }
 
 /// Chains that come first in the queue for a stack that nobody has.

@@ -251,7 +251,7 @@ pub(super) async fn planned_run(running: &Running) -> RunId {
 }
 
 /// A run of a stack that has come to this state.
-async fn run_in(running: &Running, stack: &str, state: RunState) -> RunId {
+pub(super) async fn run_in(running: &Running, stack: &str, state: RunState) -> RunId {
     let document =
         format!(r#"mutation {{ runTrigger(stack: "{stack}", runType: TRACKED) {{ id }} }}"#);
     running.graphql(&document).await;

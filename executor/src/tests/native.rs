@@ -280,7 +280,9 @@ async fn what_came_with_somebody_elses_run_is_left_alone(outcome: Outcome) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_spacelift_may_have_yet_to_make_is_waited_for_also_by_a_later_attempt() {
     let running = Running::with(native(&["a", "b"], &[("a", "b")]), |config| {
-        config.runs.settle = std::time::Duration::from_secs(1);
+        // Longer than two looks take on a loaded machine.
+        config.runs.settle = std::time::Duration::from_secs(7);
+        config.store.lease = std::time::Duration::from_secs(28);
     })
     .await;
     let beside = Beside::of(&running).await;
@@ -290,7 +292,7 @@ async fn a_run_that_spacelift_may_have_yet_to_make_is_waited_for_also_by_a_later
     });
     let why = beside.makes(&Claim { attempt: 2, ..claim.clone() }).await.unwrap_err();
     assert_eq!(why.code, Code::RunInFlight, "{why}");
-    let created_at = claim.created_at - TimeDelta::seconds(1);
+    let created_at = claim.created_at - TimeDelta::seconds(7);
     let over = beside.makes(&Claim { created_at, ..claim }).await;
     assert!(matches!(over, Ok(CallResult::Nothing)), "{over:?}");
     running.stop().await;

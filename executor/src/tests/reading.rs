@@ -52,8 +52,7 @@ async fn a_plan_and_a_log_are_waited_for_however_long_spacelift_answers_nothing(
 #[tokio::test(flavor = "multi_thread")]
 async fn what_spacelift_cannot_show_of_one_run_alone_is_given_up() {
     let (running, beside) = start().await;
-    for (kind, operation) in
-        [(CallKind::ReadPlan, "GetPlan"), (CallKind::ReadLog, "GetLogPhases")]
+    for (kind, operation) in [(CallKind::ReadPlan, "GetPlan"), (CallKind::ReadLog, "GetLogPhases")]
     {
         let claim = last_try(&running, kind).await;
         let broken = Fault::always(FaultKind::ServerError { status: 503 }).on(operation);

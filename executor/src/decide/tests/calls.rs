@@ -242,6 +242,18 @@ fn what_spacelift_would_run_before_its_turn_is_withdrawn_as_soon_as_there_is_a_r
     assert_eq!(withdrawn_with_the_run_of("b", second), Vec::<String>::new());
 }
 
+/// The step's own run came after one of Spacelift's, so nothing says which run is meant.
+#[test]
+fn what_is_withdrawn_before_its_turn_may_be_yet_to_come_whatever_it_comes_with() {
+    let stacks: &[(&str, &[&str])] = &[("a", &[]), ("x", &[]), ("b", &["a"]), ("c", &["b", "x"])];
+    let mut chain = ChainFixture::of(stacks).native().running().with("b", S::Triggering);
+    let decision = chain.decide(chain.triggered("b"));
+    let mut calls = decision.effects.iter().map(call);
+    let withdrawal = calls.find(|call| call.call == CallKind::Withdraw).unwrap();
+    assert_eq!((withdrawal.stack.as_str(), withdrawal.after), ("c", None));
+    assert!(withdrawal.is_early);
+}
+
 #[test]
 fn below_a_parent_that_spacelift_does_not_know_nothing_goes_on_too_early() {
     let stacks: &[(&str, &[&str])] = &[("a", &[]), ("b", &["a"]), ("c", &["b", "a"])];
