@@ -37,6 +37,8 @@ const BATCH: usize = 50;
 const GIVE_UP_AFTER: TimeDelta = TimeDelta::hours(1);
 /// Among how many chains the one of a pull request is looked for.
 const CHAINS_MAX: usize = 200;
+/// The code of an answer that cannot be read.
+const GARBLED: &str = "garbled";
 /// How long Slack may take to be told.
 const TELL_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -59,7 +61,13 @@ impl Outcome {
     /// A service answered in a way this build cannot read: nothing is known, and nothing was done.
     fn garbled(service: &str) -> Self {
         let text = format!("the {service} service answered something unexpected");
-        Problem::new(ProblemKind::Unavailable, "garbled", text).into()
+        Problem::new(ProblemKind::Unavailable, GARBLED, text).into()
+    }
+
+    /// Whether a service said that it cannot do it now: its database restarts, or it does. What it
+    /// says in a way that cannot be read, it says again.
+    fn is_for_later(&self) -> bool {
+        self.problem == Some(ProblemKind::Unavailable) && self.code != GARBLED
     }
 }
 
@@ -142,14 +150,19 @@ impl Carriage {
     /// What came of it; nothing if it must be tried again.
     async fn carry(&self, open: &Open) -> Option<Outcome> {
         let now = Utc::now();
-        let outcome = match self.follow(open).await {
+        let followed = match self.follow(open).await {
+            Ok(outcome) if outcome.is_for_later() => Err(outcome.message),
+            Ok(outcome) => Ok(outcome),
+            Err(error) => Err(error.to_string()),
+        };
+        let outcome = match followed {
             Ok(outcome) => outcome,
-            Err(error) if now - open.ordered_at < GIVE_UP_AFTER => {
-                warn!(%error, order = %open.id, "an order is not carried out yet; trying again");
+            Err(reason) if now - open.ordered_at < GIVE_UP_AFTER => {
+                warn!(reason, order = %open.id, "an order is not carried out yet; trying again");
                 return None;
             }
-            Err(error) => {
-                let text = format!("it could not be done in time: {error}");
+            Err(reason) => {
+                let text = format!("it could not be done in time: {reason}");
                 Problem::new(ProblemKind::Unavailable, "given_up", text).into()
             }
         };

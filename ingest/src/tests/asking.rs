@@ -1,5 +1,7 @@
 //! What people ask and order, over the wire.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bus::{Problem, ProblemKind};
 use chrono::{Datelike, TimeDelta};
 use contracts::{GateId, gate::ReviewGate, hook::ReplayDeliveries};
@@ -11,6 +13,7 @@ use super::*;
 use crate::{
     carry::Carrier,
     order::{Act, ChainOrder, Target, Word},
+    store::orders::Open,
     testing::order,
 };
 
@@ -357,6 +360,38 @@ async fn an_answer_that_cannot_be_read_is_said_to_be_one_and_not_that_nothing_is
         };
         assert_eq!(timeout(SOON, said).await.unwrap().code, "garbled", "{act:?}");
     }
+    ingest.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_is_tried_again_that_a_service_cannot_carry_out_now() {
+    let (ingest, house) = (start().await, House::open().await);
+    let (bus, shutdown) = (ingest.bus.clone(), ingest.shutdown.clone());
+    let away = Arc::new(AtomicBool::new(true));
+    let is_away = away.clone();
+    tokio::spawn(async move {
+        let review = move |body: Value| {
+            let away = is_away.load(Ordering::Relaxed);
+            let passed = json!({ "gate": body["gate"], "outcome": "pass" });
+            async move { if away { Err(Problem::unavailable("try again")) } else { Ok(passed) } }
+        };
+        bus.respond(&subject::command(ReviewGate::TYPE), review, shutdown).await.unwrap();
+    });
+    let (bus, shutdown) = (ingest.bus.clone(), ingest.shutdown.clone());
+    let carrier = Carrier::new(house.pool.clone(), bus, "https://hooks.slack.com/", shutdown);
+    let carrier = carrier.unwrap();
+    let subject = subject::command(ReviewGate::TYPE);
+    let there = async { while ingest.bus.request(&subject, &json!({})).await.is_err() {} };
+    timeout(SOON, there).await.unwrap();
+    let approve = order(Act::Review(Word::Approve), Target::Gate(GateId(Uuid::from_u128(7))));
+    let open = |ordered_at| Open::new(Uuid::new_v4(), approve.clone(), ordered_at);
+
+    let carried = carrier.carry(open(Utc::now())).await;
+    assert!(carried.is_err(), "it is left to the sweep: {carried:?}");
+    let late = carrier.carry(open(Utc::now() - TimeDelta::hours(2))).await.unwrap();
+    assert_eq!(late.code, "given_up", "{late:?}");
+    away.store(false, Ordering::Relaxed);
+    assert_eq!(carrier.carry(open(Utc::now())).await.unwrap().code, "approved");
     ingest.stop().await;
 }
 
