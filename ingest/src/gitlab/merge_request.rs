@@ -137,7 +137,7 @@ pub(super) fn read(signed: &Signed<'_>) -> Result<Read, Malformed> {
     let ready = changes.and_then(|changes| changes.draft.as_ref());
     let is_ready = ready.is_some_and(|draft| draft.current == Some(false));
     let is_moved = changes.is_some_and(|changes| changes.target_branch.is_some());
-    let key = if is_moved { format!("{key}/{}", proposal.branch) } else { key };
+    let key = format!("{key}{}", changed(&told, &proposal, is_ready, is_moved));
     let verdict = match action.as_str() {
         "open" | "reopen" => proposal.proposed(),
         // One update may be both.
@@ -169,6 +169,24 @@ pub(super) fn read(signed: &Signed<'_>) -> Result<Read, Malformed> {
     Ok((kind, Some(key), verdict, None))
 }
 
+/// What tells apart two updates of one second, which is as precise as GitLab tells when.
+fn changed(told: &Told<'_>, proposal: &Proposal, is_ready: bool, is_moved: bool) -> String {
+    let mut changed = String::new();
+    if is_moved {
+        changed += &format!("/{}", proposal.branch);
+    }
+    if let Some(previous) = &proposal.previous {
+        changed += &format!("/from {previous}");
+    }
+    if is_ready {
+        changed += "/ready";
+    }
+    if let Some(labels) = told.changes.as_ref().and_then(|changes| changes.labels.as_ref()) {
+        changed += &format!("/{:?}/{:?}", titles(&labels.previous), titles(&labels.current));
+    }
+    changed
+}
+
 /// GitLab says `approved` of who was the last that had to, and `approval` of all others. It lets
 /// nobody approve who is not a member of the project, so it vouches for them.
 fn approved(
@@ -191,8 +209,9 @@ fn approved(
     let at = updated_at.map_or("", Text::as_str);
     let key = proposal.key(word, &format!("{by}/{at}"));
     // GitLab does not say when somebody approved, but not before that. Of one that has just come it
-    // is enough that it has.
-    let at = moment(updated_at.filter(|_| signed.found));
+    // is enough that it has. What is taken back late would seem older than what it takes back, which
+    // counts from when it came.
+    let at = moment(updated_at.filter(|_| signed.found && command == Command::Approve));
     let place = Place {
         repository: proposal.repository,
         pull_request: Some(proposal.number),
@@ -255,10 +274,11 @@ fn authors(told: &Told<'_>) -> Authors {
     authors
 }
 
+fn titles(labels: &[Label<'_>]) -> Vec<String> {
+    labels.iter().map(|label| plain(label.title.as_str())).collect()
+}
+
 fn labelled(told: &Told<'_>, proposal: Proposal, changed: Option<&Labels<'_>>) -> Verdict {
-    let titles = |labels: &[Label<'_>]| -> Vec<String> {
-        labels.iter().map(|label| plain(label.title.as_str())).collect()
-    };
     let (before, after) = changed
         .map(|labels| (titles(&labels.previous), titles(&labels.current)))
         .unwrap_or_default();

@@ -145,6 +145,9 @@ fn merge_requests_are_proposed_labelled_closed_and_merged() {
         let reading = read(&merge_request("merge", &more));
         assert_eq!(event_of(&reading).1["merged_as"].as_str(), expected, "{more}");
     }
+    // GitLab's time has seconds: what one push changes, and what a label put on with it, are two facts.
+    let moved = read(&merge_request("update", &json!({ "oldrev": OLD })));
+    assert_ne!(moved.content_key, reading.content_key);
     let both = json!({ "oldrev": OLD, "changes": labels["changes"] });
     let both = read(&merge_request("update", &both));
     let kinds: Vec<_> = both.verdict.events().iter().map(|event| event.kind).collect();
@@ -249,7 +252,7 @@ fn an_approval_is_a_word_about_its_head_and_one_taken_back_takes_it_back() {
     // When it was said is not told; of one that is found long afterwards, not before this.
     let at = "2026-11-20T09:00:00Z";
     let body = merge_request("approved", &json!({ "updated_at": at })).to_string();
-    let said_at = |found| {
+    let said_at = |body: &str, found| {
         let gitlab = source(Kind::Gitlab);
         let headers = HEADERS.iter().map(|(name, value)| {
             (axum::http::HeaderName::from_static(name), value.parse().unwrap())
@@ -259,7 +262,10 @@ fn an_approval_is_a_word_about_its_head_and_one_taken_back_takes_it_back() {
         let signed = Signed { source: &gitlab, headers: &headers, body, received_at, found };
         signed.read().order.unwrap().spoken_at
     };
-    assert_eq!((said_at(false), said_at(true)), (None, at.parse().ok()));
+    assert_eq!((said_at(&body, false), said_at(&body, true)), (None, at.parse().ok()));
+    // What is taken back is newer than what it takes back, which counts from when it came.
+    let body = merge_request("unapproved", &json!({ "updated_at": at })).to_string();
+    assert_eq!((said_at(&body, false), said_at(&body, true)), (None, None));
     // The last approval that is needed is told as another action, and is the same word.
     let key = |action: &str, at: &str| say(action, json!({ "updated_at": at })).content_key;
     assert_eq!(key("approved", "1"), key("approval", "1"));
