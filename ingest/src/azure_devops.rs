@@ -286,7 +286,11 @@ struct Reviewer<'a> {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Voted<'a> {
+    /// When the event was made.
+    #[serde(borrow, default)]
+    created_date: Option<Text<'a>>,
     #[serde(borrow, default)]
     message: Option<Message<'a>>,
     #[serde(borrow)]
@@ -339,10 +343,10 @@ fn voted(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
         commit: request.meant()?,
         by: name(voter.unique_name.as_str(), "reviewers.uniqueName")?,
         url: None,
-        at: None,
+        // When somebody voted is told in no other way.
+        at: moment(told.created_date.as_ref()),
         vouched: false,
     };
-    // When somebody voted is not told.
     Ok(Outcome::review(source, command, None, place))
 }
 

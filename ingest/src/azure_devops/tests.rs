@@ -106,7 +106,8 @@ fn vote(text: &str, reviewers: &Value) -> Reading {
     let mut resource = pull_request("active");
     resource["reviewers"] = reviewers.clone();
     let body = json!({ "id": "1", "eventType": "git.pullrequest.updated",
-        "message": { "text": text }, "resource": resource });
+        "message": { "text": text }, "resource": resource,
+        "createdDate": "2026-11-20T10:00:00.1234567Z" });
     let source = commanded_by(Kind::AzureDevops, "marley@acme.example");
     reading_of(&source, &[("x-stackly-change", "vote")], body.to_string().as_bytes())
 }
@@ -136,6 +137,8 @@ fn a_vote_is_the_word_of_whoever_voted_just_now() {
         let order = of(given).order.unwrap();
         assert_eq!((order.act, order.is_review), (act, true), "{given}");
         assert_eq!(order.by, "marley@acme.example", "Bob voted for another head, perhaps");
+        let said_at = order.spoken_at.unwrap();
+        assert_eq!(said_at.to_rfc3339(), "2026-11-20T10:00:00.123456700+00:00");
         let Target::PullRequest { commit, number: 7, .. } = order.target else { panic!() };
         assert_eq!(commit.unwrap().as_str(), NEW);
     }
