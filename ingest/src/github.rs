@@ -38,7 +38,7 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
         "merge_group" => alone(merge_group::read(&body)?),
         "pull_request" => alone(pull_request::read(&body)?),
         "issue_comment" => comment::read(signed.source, &body)?,
-        "pull_request_review" => review::read(signed.source, &body)?,
+        "pull_request_review" => review::read(signed, &body)?,
         "release" => alone(release::read(&body)?),
         "ping" => (event.to_owned(), None, ping(&body)?, None),
         _ => (event.to_owned(), None, unknown(event, &body)?, None),

@@ -2,13 +2,14 @@
 //!
 //! A review is bound to the commit it was given for, and says nothing of any other.
 
+use chrono::{DateTime, Utc};
 use contracts::{CommitSha, change::Command};
 use serde::Deserialize;
 
 use super::{Account, ReadWithOrder, Repository};
 use crate::{
     comment::{self, Place},
-    delivery::Verdict,
+    delivery::{Signed, Verdict},
     forge::commit_id,
     payload::{self, Malformed, Text, moment, name, plain},
     review,
@@ -21,14 +22,17 @@ struct Event<'a> {
     action: Text<'a>,
     #[serde(borrow)]
     review: Review<'a>,
-    pull_request: PullRequest,
+    #[serde(borrow)]
+    pull_request: PullRequest<'a>,
     #[serde(borrow)]
     repository: Repository<'a>,
 }
 
 #[derive(Deserialize)]
-struct PullRequest {
+struct PullRequest<'a> {
     number: u64,
+    #[serde(borrow, default)]
+    updated_at: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -51,7 +55,8 @@ struct Review<'a> {
     submitted_at: Option<Text<'a>>,
 }
 
-pub(super) fn read(source: &Source, body: &[u8]) -> Result<ReadWithOrder, Malformed> {
+pub(super) fn read(signed: &Signed<'_>, body: &[u8]) -> Result<ReadWithOrder, Malformed> {
+    let source = signed.source;
     let told: Event<'_> = payload::object(body)?;
     let action = name(told.action.as_str(), "action")?;
     let state = plain(told.review.state.as_str()).to_ascii_lowercase();
@@ -66,9 +71,12 @@ pub(super) fn read(source: &Source, body: &[u8]) -> Result<ReadWithOrder, Malfor
         ("submitted", "commented") => return commented(source, &told, kind),
         _ => return ignored(format!("nothing follows from a review being `{action}` ({state})")),
     };
-    let Some(place) = place(&told)? else {
+    let Some(mut place) = place(&told)? else {
         return ignored("whoever reviewed is not there any more".to_owned());
     };
+    if command == Command::Withdraw {
+        place.at = dismissed_at(&told).filter(|_| signed.found);
+    }
     let key = format!("review/{}/{}/{action}", place.repository, told.review.id);
     let (verdict, order) = review::follow(source, command, place);
     Ok((kind, Some(key), verdict, order))
@@ -85,6 +93,13 @@ fn commented(source: &Source, told: &Event<'_>, kind: String) -> Result<ReadWith
     Ok((kind, Some(key), verdict, order))
 }
 
+/// Since when a review that is found to be dismissed may have been: GitHub does not say, but it changed
+/// the pull request. Of one that has just been delivered it is enough that it was.
+fn dismissed_at(told: &Event<'_>) -> Option<DateTime<Utc>> {
+    let submitted_at = moment(told.review.submitted_at.as_ref());
+    moment(told.pull_request.updated_at.as_ref()).max(submitted_at)
+}
+
 fn place(told: &Event<'_>) -> Result<Option<Place>, Malformed> {
     let review = &told.review;
     let Some(user) = &review.user else { return Ok(None) };
@@ -95,7 +110,7 @@ fn place(told: &Event<'_>) -> Result<Option<Place>, Malformed> {
         commit: Some(CommitSha(commit_id(&review.commit_id, "review.commit_id")?)),
         by: name(user.login.as_str(), "review.user.login")?,
         url: review.html_url.as_ref().map(|url| plain(url.as_str())),
-        at: moment(review.submitted_at.as_ref().filter(|_| told.action.as_str() == "submitted")),
+        at: moment(review.submitted_at.as_ref()),
         vouched: matches!(association, "OWNER" | "MEMBER" | "COLLABORATOR"),
     }))
 }

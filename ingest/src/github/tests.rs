@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     source::Kind,
-    testing::{event_of, reading},
+    testing::{event_of, reading, source},
 };
 
 const PUSH: &str = include_str!("../../testdata/github/push.json");
@@ -447,6 +447,23 @@ fn a_review_is_a_word_about_its_commit_and_a_dismissed_one_takes_it_back() {
         assert_eq!(order.pull_request, Some(("acme/infra".to_owned(), 42)));
         // When it was dismissed is not told.
         assert_eq!(order.spoken_at.is_some(), action == "submitted");
+    }
+    // Of one that is found long afterwards: not before the review, nor before the pull request changed.
+    let headers = [("x-github-event", "pull_request_review"), ("x-github-delivery", "d-1")];
+    let headers = headers
+        .map(|(name, value)| (axum::http::HeaderName::from_static(name), value.parse().unwrap()));
+    let (headers, source) = (headers.into_iter().collect(), source(Kind::Github));
+    for (changed, expected) in [
+        (json!("2026-11-20T12:00:00Z"), "2026-11-20T12:00:00+00:00"),
+        (json!("2026-11-20T09:00:00Z"), "2026-11-20T10:00:00+00:00"),
+        (json!(null), "2026-11-20T10:00:00+00:00"),
+    ] {
+        let dismissed = String::from_utf8(review("dismissed", "dismissed", "MEMBER")).unwrap();
+        let body = patched(&dismissed, json!({ "pull_request": { "updated_at": changed } }));
+        let (body, received_at) = (&body[..], chrono::Utc::now());
+        let signed = Signed { source: &source, headers: &headers, body, received_at, found: true };
+        let said_at = signed.read().order.unwrap().spoken_at.unwrap();
+        assert_eq!(said_at.to_rfc3339(), expected);
     }
     let comment = read("pull_request_review", &review("submitted", "commented", "OWNER"));
     assert_eq!(
