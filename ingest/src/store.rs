@@ -131,10 +131,7 @@ pub(crate) struct Committed {
 /// Keeps a batch and remembers its events, all or nothing.
 ///
 /// One statement, which is a transaction by itself, unless there is more to write.
-pub(crate) async fn keep(
-    lender: &Lender,
-    batch: &[Delivery],
-) -> Result<Committed, sqlx::Error> {
+pub(crate) async fn keep(lender: &Lender, batch: &[Delivery]) -> Result<Committed, sqlx::Error> {
     let mut connection = lender.lend().await?;
     bus::failpoint("ingest.before_commit");
     let (new, positions) = match batch.iter().any(has_more) {
@@ -307,7 +304,7 @@ fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
     error.as_database_error().and_then(|error| error.code())
 }
 
-/// The most repeats that are noted of one fact.
+/// The most repeats that are noted of one fact: the newest, which are those that may come again.
 const REPEATS_MAX: i64 = 20;
 
 /// Notes who told again what is known.
@@ -324,16 +321,13 @@ async fn note_repeats(
     if firsts.is_empty() {
         return Ok(());
     }
+    let bounded = firsts.clone();
     sqlx::query(
         "insert into repeats (delivery, sender_id, first_at, last_at, times, address)
          select delivery, sender_id, min(at), max(at), count(*),
              (array_agg(address::inet order by at desc))[1]
-         from unnest($1::uuid[], $2::text[], $3::timestamptz[], $5::text[])
+         from unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[])
              as row (delivery, sender_id, at, address)
-         where (
-             select count(*) < $4 or bool_or(known.sender_id = row.sender_id)
-             from repeats known where known.delivery = row.delivery
-         )
          group by delivery, sender_id order by delivery, sender_id
          on conflict on constraint repeats_once do update
              set times = repeats.times + excluded.times, last_at = excluded.last_at,
@@ -347,8 +341,20 @@ async fn note_repeats(
             .collect::<Vec<_>>(),
     )
     .bind(again.iter().map(|delivery| delivery.received_at).collect::<Vec<_>>())
-    .bind(REPEATS_MAX)
     .bind(again.iter().map(|delivery| delivery.address()).collect::<Vec<_>>())
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "delete from repeats using (
+             select delivery, sender_id,
+                 row_number() over (partition by delivery order by last_at desc, sender_id) as place
+             from repeats where delivery = any($1)
+         ) as known
+         where (repeats.delivery, repeats.sender_id) = (known.delivery, known.sender_id)
+             and known.place > $2",
+    )
+    .bind(bounded)
+    .bind(REPEATS_MAX)
     .execute(connection)
     .await?;
     Ok(())

@@ -115,6 +115,11 @@ impl House {
         Self { router, pool, events }
     }
 
+    /// Of a connection to who keeps deliveries.
+    pub(crate) fn lender(&self) -> ::store::Lender {
+        ::store::Lender::new(self.pool.clone())
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
         send(&self.router, request).await
     }

@@ -283,7 +283,9 @@ async fn a_postgres_that_goes_away_costs_a_503_and_never_an_accepted_delivery() 
     postgres.restart().await.unwrap();
     postgres.restart_fast().await.unwrap();
     let last = async {
-        while house.send(github("push", "d-last", push_to("b-last"))).await.status != 202 {}
+        let status = async || house.send(github("push", "d-last", push_to("b-last"))).await.status;
+        // One that was refused because its commit took too long may be committed all the same.
+        while !matches!(status().await.as_u16(), 200 | 202) {}
     };
     timeout(Duration::from_secs(30), last).await.unwrap();
     stop.cancel();

@@ -165,6 +165,28 @@ async fn it_is_kept_who_sent_a_delivery_and_who_sent_it_again_also_of_what_was_r
 }
 
 /// A delivery made by hand: the `number`-th fact.
+#[tokio::test]
+async fn of_many_repeats_of_one_fact_the_newest_are_noted() {
+    let house = House::open().await;
+    let first = delivery(1);
+    keep(&house.lender(), std::slice::from_ref(&first)).await.unwrap();
+    for number in 0..25 {
+        let again = Delivery {
+            id: Uuid::now_v7(),
+            sender_id: Some(format!("again-{number:02}")),
+            received_at: Utc::now() + chrono::TimeDelta::seconds(number),
+            ..first.clone()
+        };
+        keep(&house.lender(), &[again]).await.unwrap();
+    }
+
+    let noted = read::repeats(&house.pool, first.id).await.unwrap();
+    let mut noted: Vec<_> = noted.into_iter().map(|one| one.sender_id).collect();
+    noted.sort();
+    let newest: Vec<_> = (5..25).map(|number| format!("again-{number:02}")).collect();
+    assert_eq!(noted, newest);
+}
+
 fn delivery(number: u128) -> Delivery {
     Delivery {
         id: Uuid::now_v7(),
@@ -197,7 +219,7 @@ fn delivery(number: u128) -> Delivery {
 async fn a_batch_keeps_what_is_new_and_names_the_first_of_what_is_not() {
     let house = House::open().await;
     let (one, two, three) = (delivery(1), delivery(2), delivery(3));
-    let first = keep(&house.pool, std::slice::from_ref(&one)).await.unwrap();
+    let first = keep(&house.lender(), std::slice::from_ref(&one)).await.unwrap();
     assert_eq!(first.kept, [Kept::Now]);
     let same_fact = Delivery { id: Uuid::now_v7(), sender_id: None, ..two.clone() };
     let same_sender = Delivery {
@@ -207,7 +229,7 @@ async fn a_batch_keeps_what_is_new_and_names_the_first_of_what_is_not() {
         ..delivery(4)
     };
     let batch = [two.clone(), same_fact, same_sender, three, one.clone()];
-    let kept = keep(&house.pool, &batch).await.unwrap().kept;
+    let kept = keep(&house.lender(), &batch).await.unwrap().kept;
     let expected = [Kept::Now, Kept::Before(two.id), Kept::Before(one.id), Kept::Now, Kept::Now];
     // The last is the very delivery of before, as after a commit whose answer was lost.
     assert_eq!(kept, expected);
@@ -218,7 +240,7 @@ async fn a_batch_keeps_what_is_new_and_names_the_first_of_what_is_not() {
 async fn one_the_database_will_not_have_does_not_take_others_with_it() {
     let house = House::open().await;
     let poison = Delivery { kind: "a\0b".to_owned(), ..delivery(2) };
-    let fault = keep(&house.pool, &[delivery(1), poison.clone()]).await.unwrap_err();
+    let fault = keep(&house.lender(), &[delivery(1), poison.clone()]).await.unwrap_err();
     assert!(is_about_the_rows(&fault), "{fault:?}");
     assert_eq!(house.count("deliveries").await, 0, "all or nothing");
     assert!(!is_about_the_rows(&sqlx::Error::PoolTimedOut));
@@ -313,16 +335,16 @@ async fn of_two_turns_in_one_batch_the_one_that_came_first_is_not_told_anew() {
         vec![Turn { place: "push/acme/infra/refs/heads/main".to_owned(), came_from, went_to }]
     };
     let there = Delivery { turns: turn("a", "b"), ..delivery(1) };
-    keep(&house.pool, std::slice::from_ref(&there)).await.unwrap();
+    keep(&house.lender(), std::slice::from_ref(&there)).await.unwrap();
     let twice =
         Delivery { id: Uuid::now_v7(), sender_id: None, received_at: Utc::now(), ..there.clone() };
     let back = Delivery { turns: turn("b", "a"), ..delivery(2) };
-    let kept = keep(&house.pool, &[twice, back.clone()]).await.unwrap().kept;
+    let kept = keep(&house.lender(), &[twice, back.clone()]).await.unwrap().kept;
     assert_eq!(kept, [Kept::Before(there.id), Kept::Now]);
     let again = Delivery { id: Uuid::now_v7(), sender_id: None, received_at: Utc::now(), ..there };
-    let kept = keep(&house.pool, std::slice::from_ref(&again)).await.unwrap().kept;
+    let kept = keep(&house.lender(), std::slice::from_ref(&again)).await.unwrap().kept;
     assert_eq!(kept, [Kept::Returned(back.id)]);
-    let kept = keep(&house.pool, &[again.again(back.id)]).await.unwrap().kept;
+    let kept = keep(&house.lender(), &[again.again(back.id)]).await.unwrap().kept;
     assert_eq!(kept, [Kept::Now]);
 }
 
@@ -336,7 +358,7 @@ async fn a_commit_finds_all_that_spoke_of_it_also_where_it_was_cut_short_or_one_
         further_heads: vec![commit('2'), format!("abcdef012345{}", "6".repeat(28))],
         ..delivery(2)
     };
-    keep(&house.pool, &[short.clone(), several.clone()]).await.unwrap();
+    keep(&house.lender(), &[short.clone(), several.clone()]).await.unwrap();
     let found = |start: String| {
         let pool = house.pool.clone();
         async move {
@@ -467,7 +489,7 @@ async fn deliveries_are_as_large_as_is_said_and_go_in_small_batches_by_their_ids
     let house = House::open().await;
     let all: Vec<_> = (0..COUNT).map(delivery_of).collect();
     for batch in all.chunks(500) {
-        keep(&house.pool, batch).await.unwrap();
+        keep(&house.lender(), batch).await.unwrap();
     }
     // docs/sources/README.md says how much a million are.
     let bytes: i64 = sqlx::query_scalar("select pg_total_relation_size('deliveries')")
