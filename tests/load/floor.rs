@@ -6,6 +6,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use ::store::Lender;
 use anyhow::Context;
 use axum::{
     Router,
@@ -19,7 +20,6 @@ use axum::{
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
-use ::store::Lender;
 use sqlx::PgPool;
 use tokio::{
     net::TcpListener,

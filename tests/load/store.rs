@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use ::store::Lender;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use ::store::Lender;
 use secrecy::SecretString;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgPoolOptions};

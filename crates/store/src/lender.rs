@@ -101,7 +101,7 @@ mod tests {
     use super::*;
     use crate::{Options, Store};
 
-    async fn pool(name: &str) -> PgPool {
+    async fn pool(name: &'static str) -> PgPool {
         let postgres = embedded::shared_postgres().await;
         postgres.create_database(name).await.unwrap();
         let store = Store::connect(&Options::at(postgres.url(name)), name).await.unwrap();
