@@ -3,10 +3,7 @@
 //! It signs nothing: what it logs in with is all that proves it. The id of a delivery is in the
 //! body.
 
-use contracts::{
-    CommitSha,
-    change::{Command, Paths},
-};
+use contracts::{CommitSha, change::Paths};
 use serde::Deserialize;
 
 use crate::{
@@ -22,6 +19,10 @@ use crate::{
     payload::{self, Malformed, Text, moment, name, plain},
     source::Source,
 };
+
+mod vote;
+
+use vote::Reviewer;
 
 /// What a delivery is about that Azure says in no other way: a header that is given to the
 /// subscription, as which it is filtered by the same.
@@ -51,7 +52,7 @@ pub(crate) fn read(signed: &Signed<'_>) -> Result<Reading, Malformed> {
     let outcome = match kind.as_str() {
         "git.push" => pushed(body)?,
         "git.pullrequest.updated" if optional_header(signed.headers, CHANGE)? == Some(VOTE) => {
-            voted(signed.source, body)?
+            vote::read(signed.source, body)?
         }
         "git.pullrequest.created" | "git.pullrequest.updated" | "git.pullrequest.merged" => {
             proposed(&kind, body)?
@@ -269,85 +270,6 @@ fn proposed(kind: &str, body: &[u8]) -> Result<Outcome, Malformed> {
     // A pull request that is taken up again is told just as a vote on it was before it was abandoned.
     let place = format!("pull_request/{}/{}", proposal.repository, proposal.number);
     Ok(Outcome::proposal(proposal, &action, &at, standing).turning(place))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Reviewer<'a> {
-    #[serde(borrow)]
-    unique_name: Text<'a>,
-    #[serde(borrow, default)]
-    display_name: Option<Text<'a>>,
-    #[serde(default)]
-    vote: i64,
-    /// It is a group, which votes as its members do.
-    #[serde(default)]
-    is_container: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Voted<'a> {
-    /// When the event was made.
-    #[serde(borrow, default)]
-    created_date: Option<Text<'a>>,
-    #[serde(borrow, default)]
-    message: Option<Message<'a>>,
-    #[serde(borrow)]
-    resource: PullRequest<'a>,
-}
-
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow, default)]
-    text: Option<Text<'a>>,
-}
-
-impl<'a> Voted<'a> {
-    /// Who voted: whose name the sentence about it begins with. The payload has the votes of all
-    /// reviewers, also those that were given for an older head, and says in no other way whose is new.
-    fn voter(&self) -> Option<&Reviewer<'a>> {
-        let said = self.message.as_ref()?.text.as_ref()?.as_str();
-        let length = |reviewer: &Reviewer<'_>| {
-            let name = reviewer.display_name.as_ref().map_or("", Text::as_str);
-            let is_named = !name.is_empty() && said.starts_with(name) && !reviewer.is_container;
-            is_named.then_some(name.len())
-        };
-        let named = self.resource.reviewers.iter().flatten();
-        let named: Vec<_> = named.filter_map(|one| Some((length(one)?, one))).collect();
-        let longest = named.iter().map(|(length, _)| *length).max()?;
-        match named.iter().filter(|(length, _)| *length == longest).collect::<Vec<_>>()[..] {
-            [(_, voter)] => Some(voter),
-            // Two of one name cannot be told apart.
-            _ => None,
-        }
-    }
-}
-
-fn voted(source: &Source, body: &[u8]) -> Result<Outcome, Malformed> {
-    let told: Voted<'_> = payload::object(body)?;
-    let Some(voter) = told.voter() else {
-        let text = "nobody can tell who voted: the message names none of the reviewers, or two";
-        return Ok(Outcome::kept("action_ignored", text));
-    };
-    let command = match voter.vote {
-        1.. => Command::Approve,
-        // Who waits for the author is not for it any more, and does not deny it for good.
-        -9..=0 => Command::Withdraw,
-        _ => Command::Reject,
-    };
-    let request = &told.resource;
-    let place = Place {
-        repository: request.repository.full_name()?,
-        pull_request: Some(request.pull_request_id),
-        commit: request.meant()?,
-        by: name(voter.unique_name.as_str(), "reviewers.uniqueName")?,
-        url: None,
-        // When somebody voted is told in no other way.
-        at: moment(told.created_date.as_ref()),
-        vouched: false,
-    };
-    Ok(Outcome::review(source, command, None, place))
 }
 
 #[derive(Deserialize)]
