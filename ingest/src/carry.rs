@@ -17,7 +17,7 @@ use contracts::{
     order::{CancelChain, ResumeChain, RetryChain},
     subject,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgPool;
 use tokio::sync::oneshot;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -193,6 +193,11 @@ impl Carriage {
             Some(gates) => Ok(gates.clone()),
             None => self.meant(open).await?,
         };
+        if let Err(outcome) = &meant
+            && outcome.is_for_later()
+        {
+            return Ok(outcome.clone());
+        }
         // Gates of the commit that are asked from now on find it.
         if let Some(review) = order::about_commit(&open.order, open.said_at()) {
             if let (Ok(gates), None) = (&meant, &open.gates)
@@ -220,10 +225,15 @@ impl Carriage {
                 withdraw: word == Word::Withdraw,
                 said_at: Some(open.said_at()),
             };
-            outcomes.push(match self.bus.command(open.id, &review).await? {
-                Ok(shown) => reviewed(word, &order.by, &shown),
+            let outcome = match self.bus.command(open.id, &review).await? {
+                Ok(shown) => answer::reviewed(word, &order.by, &shown),
                 Err(problem) => problem.into(),
-            });
+            };
+            // All of them again: twice is once.
+            if outcome.is_for_later() {
+                return Ok(outcome);
+            }
+            outcomes.push(outcome);
         }
         Ok(answer::together(outcomes))
     }
@@ -377,22 +387,4 @@ impl Carriage {
             warn!(%error, "Slack could not be told what came of an order");
         }
     }
-}
-
-fn reviewed(word: Word, by: &str, shown: &Value) -> Outcome {
-    let did = match word {
-        Word::Approve => "approved",
-        Word::Reject => "rejected",
-        Word::Withdraw => "taken_back",
-    };
-    let gate = shown["gate"].as_str().unwrap_or("the gate");
-    let outcome = match shown["outcome"].as_str() {
-        Some("pass") => "it goes on",
-        Some("deny") => "it ends here",
-        Some("hold_for_approvals") => "more approvals are needed",
-        Some("hold_until") => "it waits for its time",
-        _ => "it is noted",
-    };
-    let said = did.replace('_', " ");
-    Outcome::new(did, format!("{said} {gate} as {by}: {outcome}"))
 }

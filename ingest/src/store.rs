@@ -345,13 +345,18 @@ async fn note_repeats(
     .execute(&mut *connection)
     .await?;
     sqlx::query(
-        "delete from repeats using (
-             select delivery, sender_id,
-                 row_number() over (partition by delivery order by last_at desc, sender_id) as place
-             from repeats where delivery = any($1)
-         ) as known
-         where (repeats.delivery, repeats.sender_id) = (known.delivery, known.sender_id)
-             and known.place > $2",
+        "delete from repeats where (delivery, sender_id) in (
+             select delivery, sender_id from repeats
+             where (delivery, sender_id) in (
+                 select delivery, sender_id from (
+                     select delivery, sender_id, row_number() over
+                         (partition by delivery order by last_at desc, sender_id) as place
+                     from repeats where delivery = any($1)
+                 ) as known where place > $2
+             )
+             -- Whoever notes one of them just now is not waited for.
+             for update skip locked
+         )",
     )
     .bind(bounded)
     .bind(REPEATS_MAX)

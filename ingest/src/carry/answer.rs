@@ -2,10 +2,11 @@
 
 use bus::{Answers, ProblemKind};
 use contracts::{Code, Outgoing, Reason, change::ChangeAnswered};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::Outcome;
-use crate::{record, store::orders::Open};
+use crate::{order::Word, record, store::orders::Open};
 
 /// That an order was followed.
 const DONE: [&str; 6] = ["approved", "rejected", "retried", "resumed", "canceled", "taken_back"];
@@ -16,6 +17,25 @@ const OF_NO_CONCERN: [&str; 6] =
 /// Whether something came of it.
 fn is_done(outcome: &Outcome) -> bool {
     DONE.contains(&outcome.code.as_str())
+}
+
+/// What somebody is told of a gate that took their word.
+pub(super) fn reviewed(word: Word, by: &str, shown: &Value) -> Outcome {
+    let did = match word {
+        Word::Approve => "approved",
+        Word::Reject => "rejected",
+        Word::Withdraw => "taken_back",
+    };
+    let gate = shown["gate"].as_str().unwrap_or("the gate");
+    let outcome = match shown["outcome"].as_str() {
+        Some("pass") => "it goes on",
+        Some("deny") => "it ends here",
+        Some("hold_for_approvals") => "more approvals are needed",
+        Some("hold_until") => "it waits for its time",
+        _ => "it is noted",
+    };
+    let said = did.replace('_', " ");
+    Outcome::new(did, format!("{said} {gate} as {by}: {outcome}"))
 }
 
 /// What came of several reviews that were one word.

@@ -369,9 +369,10 @@ async fn an_order_is_tried_again_that_a_service_cannot_carry_out_now() {
     let (bus, shutdown) = (ingest.bus.clone(), ingest.shutdown.clone());
     let away = Arc::new(AtomicBool::new(true));
     let is_away = away.clone();
+    let [first, second] = [7, 8].map(|id| GateId(Uuid::from_u128(id)));
     tokio::spawn(async move {
         let review = move |body: Value| {
-            let away = is_away.load(Ordering::Relaxed);
+            let away = body["gate"] == json!(second) && is_away.load(Ordering::Relaxed);
             let passed = json!({ "gate": body["gate"], "outcome": "pass" });
             async move { if away { Err(Problem::unavailable("try again")) } else { Ok(passed) } }
         };
@@ -383,8 +384,11 @@ async fn an_order_is_tried_again_that_a_service_cannot_carry_out_now() {
     let subject = subject::command(ReviewGate::TYPE);
     let there = async { while ingest.bus.request(&subject, &json!({})).await.is_err() {} };
     timeout(SOON, there).await.unwrap();
-    let approve = order(Act::Review(Word::Approve), Target::Gate(GateId(Uuid::from_u128(7))));
-    let open = |ordered_at| Open::new(Uuid::new_v4(), approve.clone(), ordered_at);
+    let approve = order(Act::Review(Word::Approve), Target::Gate(first));
+    let open = |ordered_at| {
+        let open = Open::new(Uuid::new_v4(), approve.clone(), ordered_at);
+        Open { gates: Some(vec![first, second]), ..open }
+    };
 
     let carried = carrier.carry(open(Utc::now())).await;
     assert!(carried.is_err(), "it is left to the sweep: {carried:?}");
