@@ -87,18 +87,20 @@ impl Door {
     pub(crate) fn enter(&self, address: IpAddr, headers: &HeaderMap) -> Result<(), Answer> {
         if let Some(guesses) = &self.guesses
             && let Err(shut) = guesses.enter(address)
-            && !(guesses.is_known(address) && self.is_proven(headers))
+            && !self.is_proven(headers, &guesses.known(address))
         {
             return Err(shut);
         }
         self.lane.enter()
     }
 
-    /// Whether what could be guessed is right: it is in the headers alone.
-    fn is_proven(&self, headers: &HeaderMap) -> bool {
+    /// Whether what could be guessed is right, and there is nothing to be learned from that for who has
+    /// the secrets that are known: it is in the headers alone.
+    fn is_proven(&self, headers: &HeaderMap, known: &[usize]) -> bool {
         let presented = self.scheme.presented(headers);
         let verify = |presented| self.scheme.verify(&self.keys, presented, &[], Utc::now());
-        presented.and_then(verify).is_ok()
+        let is_covered = |secret| known.iter().any(|&known| self.keys.covers(known, secret));
+        presented.and_then(verify).is_ok_and(is_covered)
     }
 
     /// The answer to a request of this address that failed to prove itself.
@@ -120,11 +122,8 @@ impl Door {
         let (body, now) = (&arrival.body, arrival.received_at);
         let secret = self.scheme.verify(&self.keys, presented, body, now)?;
         self.keys.note_use(secret, now.timestamp());
-        // Who could come by a secret of less might guess on for one of more.
-        if let (Some(guesses), Some(address)) = (&self.guesses, arrival.address)
-            && self.keys.is_of_host(secret)
-        {
-            guesses.note_proven(address);
+        if let (Some(guesses), Some(address)) = (&self.guesses, arrival.address) {
+            guesses.note_proven(address, secret);
         }
         let proof = Proof { secret, scopes: self.keys.scopes(secret) };
         Ok(record::record(&self.source, arrival, proof))

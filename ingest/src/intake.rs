@@ -1,8 +1,9 @@
 //! From a request that waits to a commit: natural batching without a timer.
 //!
-//! Requests queue. One writer takes whatever waits, commits all of it in one transaction, and only
-//! then lets the requests be answered. When nothing waits a delivery costs one commit; under load
-//! one commit carries hundreds.
+//! Requests queue. One writer takes what waits, commits all of it in one transaction, and only then
+//! lets the requests be answered. When nothing waits a delivery costs one commit; under load one
+//! commit carries hundreds: half of what is under way, so that the other half is answered, sent and
+//! read meanwhile. With all of it in one, ingest and Postgres would wait for each other.
 
 use std::{sync::Arc, time::Duration};
 
@@ -147,7 +148,7 @@ pub(crate) async fn write(
     }
 }
 
-/// How many to take next, where so many were under way at the same time.
+/// How many to take at most, where so many were under way when the last ones were committed.
 fn half(under_way: usize) -> usize {
     under_way.div_ceil(2).clamp(FEW, BATCH_MAX)
 }

@@ -108,8 +108,8 @@ pub(crate) struct Guesses {
     shut: Mutex<HashMap<IpAddr, Instant>>,
     /// How many are shut out: looked at without the lock, which is needed only if there are any.
     shut_count: AtomicUsize,
-    /// Near where somebody proved themselves, and when they did last.
-    proven: Mutex<HashMap<IpAddr, Instant>>,
+    /// Near where somebody proved themselves, with which secret, and when they did last.
+    proven: Mutex<HashMap<(IpAddr, usize), Instant>>,
 }
 
 impl Guesses {
@@ -147,16 +147,18 @@ impl Guesses {
         self.shut_count.store(shut.len(), Ordering::Relaxed);
     }
 
-    /// A request of this address proved itself.
-    pub(crate) fn note_proven(&self, address: IpAddr) {
+    /// A request of this address proved itself, with the secret of this number.
+    pub(crate) fn note_proven(&self, address: IpAddr, secret: usize) {
         let mut proven = self.proven.lock().expect("no holder panics");
-        proven.insert(neighbourhood(address), Instant::now());
+        proven.insert((neighbourhood(address), secret), Instant::now());
     }
 
-    /// Whether somebody near this address proved themselves of late.
-    pub(crate) fn is_known(&self, address: IpAddr) -> bool {
+    /// With which secrets somebody near this address proved themselves of late.
+    pub(crate) fn known(&self, address: IpAddr) -> Vec<usize> {
+        let near = neighbourhood(address);
         let proven = self.proven.lock().expect("no holder panics");
-        proven.get(&neighbourhood(address)).is_some_and(|at| at.elapsed() < KNOWN_FOR)
+        let known = proven.iter().filter(|(_, at)| at.elapsed() < KNOWN_FOR);
+        known.filter(|((place, _), _)| *place == near).map(|((_, secret), _)| *secret).collect()
     }
 
     fn shut_for(&self, network: IpAddr) -> Option<Duration> {

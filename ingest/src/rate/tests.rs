@@ -74,13 +74,13 @@ fn who_fails_to_prove_themselves_too_often_is_not_listened_to_for_a_minute() {
 #[test]
 fn where_somebody_proved_themselves_others_of_the_same_host_are_known() {
     let guesses = Guesses::new(5);
-    let is_known = |address: &str| guesses.is_known(address.parse().unwrap());
+    let is_known = |address: &str| guesses.known(address.parse().unwrap()) == [2];
     assert!(!is_known(ONE));
-    guesses.note_proven(ONE.parse().unwrap());
+    guesses.note_proven(ONE.parse().unwrap(), 2);
     guesses.forget();
     assert!(is_known(ONE) && is_known(OTHER) && is_known("::ffff:203.0.113.11"));
     assert!(!is_known("203.0.114.9"));
-    guesses.note_proven("2001:db8:1:2::1".parse().unwrap());
+    guesses.note_proven("2001:db8:1:2::1".parse().unwrap(), 2);
     assert!(is_known("2001:db8:1:2:3::3") && !is_known("2001:db8:1:3::1"));
 }
 

@@ -113,11 +113,12 @@ impl Keys {
         self.keys.get(number).map_or(&[], |key| &key.scopes)
     }
 
-    /// Whether who has the secret of this number is the host itself, as far as can be told: one for some
-    /// repositories is in the hands of their owners, or of the doctor, so it is where there is no other.
-    pub(crate) fn is_of_host(&self, number: usize) -> bool {
-        let is_for_all = |key: &Key| key.scopes.is_empty();
-        self.keys.get(number).is_some_and(is_for_all) || !self.keys.iter().any(is_for_all)
+    /// Whether who has the first of these secrets may say all that who has the second may. Who could come
+    /// by a secret of less might otherwise guess on for one of more.
+    pub(crate) fn covers(&self, known: usize, presented: usize) -> bool {
+        let (known_for, presented_for) = (self.scopes(known), self.scopes(presented));
+        let is_within = || presented_for.iter().all(|scope| known_for.contains(scope));
+        known == presented || known_for.is_empty() || (!presented_for.is_empty() && is_within())
     }
 
     /// The key that made this tag over these parts.
