@@ -231,3 +231,13 @@ async fn one_by_one(lender: &Lender, batch: &[Delivery], deadline: Instant) -> C
     }
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_what_is_under_way_is_taken_unless_a_commit_costs_more_than_that_saves() {
+        assert_eq!([0, 20, 32, 129, 4000].map(half), [FEW, FEW, FEW, 65, BATCH_MAX]);
+    }
+}
