@@ -8,6 +8,18 @@ use super::{
 };
 
 impl Desk {
+    /// `app` reads `net` and `db`, and all of them have code at the commit that is given.
+    async fn where_app_reads_both() -> (Self, String) {
+        let desk = Self::new(vec![stack("net"), stack("db"), stack("app")]).await;
+        let commit = desk.work.commit(&[
+            ("net/main.tf", super::CODE),
+            ("db/main.tf", super::CODE),
+            ("app/stackly.hcl", READS_BOTH),
+        ]);
+        desk.settle(&commit).await;
+        (desk, commit)
+    }
+
     /// Takes in what is read of a commit, with how its stacks are registered.
     async fn settle(&self, commit: &str) {
         let Reading { registration, known, .. } = self.read(None, commit).await;
@@ -26,13 +38,7 @@ const READS_NET: &str = "stack \"app\" {\n  depends_on = [\"net\"]\n  owners = [
 
 #[tokio::test]
 async fn what_still_asks_for_code_that_goes_is_worked_out_with_the_reading() {
-    let desk = Desk::new(vec![stack("net"), stack("db"), stack("app")]).await;
-    let first = desk.work.commit(&[
-        ("net/main.tf", super::CODE),
-        ("db/main.tf", super::CODE),
-        ("app/stackly.hcl", READS_BOTH),
-    ]);
-    desk.settle(&first).await;
+    let (desk, first) = Desk::where_app_reads_both().await;
     let second = desk.work.commit(&[
         ("net/main.tf", ""),
         ("db/main.tf", ""),
@@ -49,13 +55,7 @@ async fn what_still_asks_for_code_that_goes_is_worked_out_with_the_reading() {
 
 #[tokio::test]
 async fn a_pull_request_that_takes_code_away_previews_none_of_its_stacks() {
-    let desk = Desk::new(vec![stack("net"), stack("db"), stack("app")]).await;
-    let first = desk.work.commit(&[
-        ("net/main.tf", super::CODE),
-        ("db/main.tf", super::CODE),
-        ("app/stackly.hcl", READS_BOTH),
-    ]);
-    desk.settle(&first).await;
+    let (desk, _) = Desk::where_app_reads_both().await;
     desk.work.git(&["checkout", "--quiet", "-b", "topic"]);
     let head = desk.work.commit(&[("net/main.tf", ""), ("db/more.tf", super::CODE)]);
     let call = Call {
